@@ -1,0 +1,62 @@
+# Los dos mandatos del libro son `make libro` y `make pruebas`. Cada uno instala lo que necesita.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+DATOS ?= maqueta
+RAIZ ?=
+PARTICION ?=
+SEMILLA ?= 0
+SALIDA ?=
+
+BIN := .venv/bin
+LISTO := .venv/.listo
+
+export NEUMONIA_DATOS := $(DATOS)
+export NEUMONIA_SEMILLA := $(SEMILLA)
+ifneq ($(RAIZ),)
+export NEUMONIA_RAIZ := $(abspath $(RAIZ))
+endif
+ifneq ($(PARTICION),)
+export NEUMONIA_PARTICION := $(PARTICION)
+endif
+
+.PHONY: ayuda libro pruebas estudio cuadernos revisar limpiar
+
+ayuda:
+	@echo "make libro      el sitio y el PDF, en _book/   (DATOS=kermany RAIZ=ruta para las radiografías reales)"
+	@echo "make pruebas    todas las pruebas, con cobertura"
+	@echo "make estudio    el estudio completo, en estudio/DATOS/PARTICION/"
+	@echo "make cuadernos  un cuaderno ejecutado por capítulo, en _book/cuadernos/"
+	@echo "make revisar    revisa los capítulos sin ejecutarlos"
+	@echo "make limpiar    borra lo construido (no los datos ni los modelos)"
+
+$(LISTO): requirements.lock pyproject.toml
+	@echo "── Instalamos el entorno en .venv (una vez; cerca de un minuto con buena red)"
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else "Necesitamos Python 3.11, 3.12 o 3.13; este es %d.%d. Usemos make PYTHON=/ruta/a/python3.11" % v[:2])'
+	@$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(LISTO)
+
+libro: $(LISTO)
+	@echo "── Estudio sobre $(DATOS): lo ya calculado no se repite"
+	$(BIN)/neumonia estudio
+	@echo "── Sitio y PDF"
+	$(BIN)/python -m imprenta libro
+
+pruebas: $(LISTO)
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered --durations=10
+	@echo "── Pruebas en verde; la tabla de arriba es la cobertura de src/"
+
+estudio: $(LISTO)
+	$(BIN)/neumonia estudio --salida $(or $(SALIDA),estudio/$(DATOS)/$(or $(PARTICION),paciente))
+
+cuadernos: $(LISTO)
+	$(BIN)/neumonia estudio
+	$(BIN)/python -m imprenta cuadernos
+
+revisar: $(LISTO)
+	$(BIN)/python -m imprenta revisar
+
+limpiar:
+	rm -rf _book .imprenta .quarto .pytest_cache .coverage
+	@echo "Borrado lo construido. Los modelos y los datos siguen en la carpeta de trabajo."
