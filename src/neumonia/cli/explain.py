@@ -1,0 +1,86 @@
+"""``neumonia explicar``: probabilidad y mapa de radiografías sueltas."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from neumonia.cli.parser import SpanishParser
+from neumonia.cli.study import add_options, config_from
+from neumonia.errors import NeumoniaError
+from neumonia.explain import NOTICE, explain_images, find_images
+from neumonia.progress import track
+from neumonia.study import MODELS, Study
+
+
+def add_command(add: Callable[..., SpanishParser]) -> None:
+    """Registra ``explicar``."""
+    parser = add("explicar", help="probabilidad y mapa Grad-CAM de imágenes PNG o JPEG")
+    parser.add_argument("imagenes", metavar="IMAGEN", nargs="+", type=Path, help="PNG o JPEG")
+    parser.add_argument("--modelo", choices=MODELS, default="cnn", help="red que decide")
+    parser.add_argument(
+        "--archivo", type=Path, metavar="X.keras", help="un modelo guardado por «neumonia estudio»"
+    )
+    parser.add_argument(
+        "--objetivo", choices=("PNEUMONIA", "NORMAL"), default="PNEUMONIA", help="clase del mapa"
+    )
+    parser.add_argument("--salida", type=Path, metavar="DIR", required=True, help="carpeta")
+    add_options(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    sources = find_images(options.imagenes)
+    model, info = _from_file(options) if options.archivo else _from_study(options)
+    print(NOTICE)
+    failed = 0
+    explained = explain_images(model, sources, options.salida, info, target=options.objetivo)
+    for item in track(explained, "Explicando", total=len(sources)):
+        if item.error is not None:
+            failed += 1
+            print(f"apartada: {item.error}", file=sys.stderr)
+        else:
+            print(f"{item.source.name}: p(PNEUMONIA) = {item.probability:.3f}  →  {item.overlay}")
+    if failed:
+        print(f"{failed} de {len(sources)} imágenes no se pudieron leer.", file=sys.stderr)
+    print(f"Resultado: {options.salida.resolve()}")
+    return 1 if failed else 0
+
+
+def _from_file(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
+    from neumonia.models.backend import load_keras
+
+    path = options.archivo
+    if not path.is_file():
+        raise NeumoniaError(f"No existe el modelo {path}. Revisemos la ruta.")
+    try:
+        model = load_keras().saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, OSError, TypeError, KeyError) as error:
+        raise NeumoniaError(
+            f"{path} no es un modelo de Keras legible, o está dañado. "
+            "Usemos uno guardado por «neumonia estudio --salida»."
+        ) from error
+    shape = model.inputs[0].shape if model.inputs else ()
+    if len(shape) != 4 or shape[-1] != 1 or shape[1] != shape[2] or shape[1] is None:
+        raise NeumoniaError(
+            f"El modelo {path} espera una entrada {tuple(shape)}; hace falta (N, S, S, 1)."
+        )
+    return model, {"file": path.name}
+
+
+def _from_study(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
+    study = Study(config_from(options))
+    if not study.is_trained(options.modelo):
+        config = study.config
+        raise NeumoniaError(
+            f"Todavía no hay un modelo {options.modelo} para {config.dataset} con partición "
+            f"{config.split} y semilla {config.seed}. Se entrena con: neumonia estudio "
+            f"--datos {config.dataset} --particion {config.split} --semilla {config.seed}"
+        )
+    info = {
+        "name": options.modelo,
+        "product": study.product(options.modelo).key,
+        "trained_on": study.config.identity(),
+    }
+    return study.model(options.modelo), info

@@ -1,0 +1,90 @@
+"""``neumonia estudio``: del archivo a los números, las figuras y los modelos."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from neumonia.cli.parser import SpanishParser
+from neumonia.datasets import NAMES
+from neumonia.evaluation import metrics_table, to_markdown
+from neumonia.splits import KINDS
+from neumonia.study import Config, Study, export_study
+from neumonia.study.export import MODEL_TITLES
+
+
+def add_options(parser: SpanishParser) -> None:
+    """Opciones que eligen un estudio; lo que no se dice viene de NEUMONIA_* o por omisión."""
+    parser.add_argument("--datos", choices=NAMES, help="radiografías (por omisión, maqueta)")
+    parser.add_argument("--raiz", type=Path, help="dónde están, si no se importaron")
+    parser.add_argument("--particion", choices=KINDS, help="cómo se separa la prueba")
+    parser.add_argument("--semilla", type=int, metavar="N", help="semilla (por omisión, 0)")
+
+
+def add_command(add: Callable[..., SpanishParser]) -> None:
+    """Registra ``estudio``."""
+    parser = add("estudio", help="entrena, evalúa y explica; lo ya calculado no se repite")
+    add_options(parser)
+    parser.add_argument(
+        "--salida", type=Path, metavar="DIR", help="publica aquí números, figuras y modelos"
+    )
+    parser.add_argument(
+        "--sin-modelos", action="store_true", help="no copia los .keras a la carpeta de salida"
+    )
+    parser.set_defaults(run=_run)
+
+
+def config_from(options: argparse.Namespace) -> Config:
+    """La configuración de las opciones, sobre la del entorno."""
+    chosen = {
+        "NEUMONIA_DATOS": options.datos,
+        "NEUMONIA_RAIZ": options.raiz,
+        "NEUMONIA_PARTICION": options.particion,
+        "NEUMONIA_SEMILLA": options.semilla,
+    }
+    given = {name: str(value) for name, value in chosen.items() if value is not None}
+    return Config.from_environment({**os.environ, **given})
+
+
+def _run(options: argparse.Namespace) -> int:
+    study = Study(config_from(options))
+    study.forget_missing_weights()
+    prepare(study)
+    if options.salida is not None:
+        export_study(study, options.salida, models=not options.sin_modelos)
+    print_summary(study)
+    if options.salida is not None:
+        print(f"Resultado: {options.salida.resolve()}")
+    else:
+        print(f"Productos guardados en {study.store.folder}. Con --salida DIR se publican.")
+    return 0
+
+
+def prepare(study: Study) -> None:
+    """Calcula todos los productos del estudio, en orden, diciendo por dónde va."""
+    config = study.config
+    _say(f"Datos: {config.dataset}, partición por {config.split}, semilla {config.seed}")
+    _say(f"Radiografías: {len(study.images)} de {config.size} x {config.size} píxeles")
+    for name in study.models:
+        product = study.product(name)
+        done = f"{product.seconds:.0f} s" if product.fresh else "ya estaba"
+        _say(f"Modelo {MODEL_TITLES[name]}: {done}")
+    if study.vgg16_missing is not None:
+        _say(f"Sin VGG16: {study.vgg16_missing}")
+    _say(f"Evaluación: {study.results['data']['balance']['test']['total']} radiografías de prueba")
+    for name in study.models:
+        _say(f"Mapas de {MODEL_TITLES[name]}: {len(study.maps(name)['row'])} ejemplos")
+
+
+def print_summary(study: Study) -> None:
+    """Escribe la tabla de métricas de prueba."""
+    results = study.results["models"]
+    table = metrics_table({MODEL_TITLES[name]: results[name]["test"] for name in results})
+    print(f"\nPrueba ({study.config.dataset}, partición por {study.config.split}):\n")
+    print(to_markdown(table))
+    print()
+
+
+def _say(text: str) -> None:
+    print(f"· {text}", file=sys.stderr, flush=True)

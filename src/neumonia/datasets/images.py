@@ -1,0 +1,148 @@
+"""De bytes a píxeles: decodificar una radiografía y llevarla al tamaño de la red."""
+
+import io
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from neumonia.errors import ConfigError, ImageError
+
+MAX_PIXELS = 60_000_000
+MAX_BYTES = 64 * 2**20
+# Entra en la clave de las imágenes guardadas: cambia cuando cambian los píxeles resultantes.
+DECODER_VERSION = 1
+
+_FORMATS = ("JPEG", "PNG")
+_SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+_WITH_ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Una imagen decodificada: ``pixels`` uint8 ``(H, W)``, y el modo y formato del archivo."""
+
+    pixels: np.ndarray
+    mode: str
+    format: str
+
+
+def decode(source: Path | str | bytes, name: str | None = None) -> np.ndarray:
+    """Decodifica un JPEG o PNG a gris uint8 ``(H, W)``, 0 a 255.
+
+    El color se reduce a luminancia (ITU-R 601-2); la transparencia se compone sobre negro, que en
+    una radiografía es la ausencia de tejido; 16 bits se llevan a 8 dividiendo entre 257, sin
+    estirar el contraste; se respeta la orientación EXIF.
+
+    Parameters
+    ----------
+    source : ruta o bytes
+        El archivo o su contenido.
+    name : str, optional
+        Nombre que aparece en los errores; por omisión, el de la ruta.
+
+    Raises
+    ------
+    ImageError
+        Si está vacío, truncado, dañado, pasa de ``MAX_PIXELS`` o no es JPEG ni PNG.
+    """
+    return decode_with_mode(source, name).pixels
+
+
+def decode_with_mode(source: Path | str | bytes, name: str | None = None) -> Decoded:
+    """Como ``decode``, y además dice el modo de color y el formato originales."""
+    if isinstance(source, bytes):
+        content, label = source, name or "imagen en memoria"
+    else:
+        label = name or str(source)
+        content = read_bounded(Path(source), label)
+    _check_signature(content, label)
+    try:
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise _too_big(label, f"{width} × {height}")
+            image.load()
+            mode, kind = image.mode, image.format or ""
+            grey = _to_grey(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError as error:
+        raise ImageError(
+            f"{label}: no es un JPEG ni un PNG legible. Convirtamos la imagen a PNG y repitamos."
+        ) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_big(label, "demasiados") from error
+    except (OSError, SyntaxError, ValueError, EOFError, zlib.error, IndexError, KeyError) as error:
+        raise ImageError(
+            f"{label}: el archivo está truncado o dañado ({error}). "
+            "Volvamos a copiarlo desde su origen."
+        ) from error
+    return Decoded(grey, mode, "JPEG" if kind == "MPO" else kind)
+
+
+def read_bounded(path: Path, label: str) -> bytes:
+    """Lee un archivo entero, hasta ``MAX_BYTES``; si no se puede, ``ImageError``."""
+    try:
+        with open(path, "rb") as handle:
+            content = handle.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ImageError(f"{label}: no se puede leer ({error.strerror or error}).") from error
+    if len(content) > MAX_BYTES:
+        raise ImageError(f"{label}: pasa de {MAX_BYTES // 2**20} MiB; no parece una radiografía.")
+    return content
+
+
+def _check_signature(content: bytes, label: str) -> None:
+    if not content:
+        raise ImageError(f"{label}: el archivo está vacío (0 bytes).")
+    if content[128:132] == b"DICM":
+        raise ImageError(
+            f"{label}: es un archivo DICOM, que este paquete no lee. "
+            "Exportémoslo como PNG desde un visor DICOM, sin datos del paciente."
+        )
+
+
+def _too_big(label: str, size: str) -> ImageError:
+    return ImageError(
+        f"{label}: declara {size} píxeles y el límite es de {MAX_PIXELS // 10**6} millones. "
+        "Reduzcamos la imagen antes de importarla."
+    )
+
+
+def _to_grey(image: Image.Image) -> np.ndarray:
+    if image.mode in _SIXTEEN_BITS:
+        deep = np.asarray(image).astype(np.int64)
+        return ((np.clip(deep, 0, 65535) + 128) // 257).astype(np.uint8)
+    if image.mode in _WITH_ALPHA or "transparency" in image.info:
+        colour = image.convert("RGBA")
+        black = Image.new("RGBA", colour.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(black, colour).convert("RGB")
+    elif image.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV"):
+        image = image.convert("RGB")
+    return np.array(image.convert("L"), dtype=np.uint8)
+
+
+def resize(image: np.ndarray, size: int) -> np.ndarray:
+    """Lleva uint8 ``(H, W)`` a uint8 ``(size, size)`` con el filtro bilineal de Pillow.
+
+    Al reducir, el filtro promedia toda la zona que cubre cada píxel nuevo. La proporción no se
+    conserva: la película se aplasta hasta el cuadrado, como en el trabajo de partida del libro.
+
+    Raises
+    ------
+    ConfigError
+        Si la imagen no es uint8 de dos dimensiones o el lado no es positivo.
+    """
+    image = np.asarray(image)
+    if image.ndim != 2 or image.dtype != np.uint8 or image.size == 0:
+        raise ConfigError(
+            "Para cambiar de tamaño esperamos una imagen gris uint8 (H, W) no vacía; "
+            f"recibimos forma {image.shape} y tipo {image.dtype}."
+        )
+    if size < 1:
+        raise ConfigError(f"El lado nuevo debe ser positivo; recibimos {size}.")
+    if image.shape == (size, size):
+        return image.copy()
+    picture = Image.fromarray(np.ascontiguousarray(image))
+    return np.array(picture.resize((size, size), Image.Resampling.BILINEAR), dtype=np.uint8)

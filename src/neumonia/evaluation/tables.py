@@ -1,0 +1,122 @@
+"""Tablas para el libro: números con tres decimales y Markdown sin dependencias."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from neumonia.errors import DataError
+from neumonia.evaluation.metrics import METRIC_NAMES
+
+UNDEFINED = "—"
+
+
+def format_number(value: Any, decimals: int = 3) -> str:
+    """``0.912`` con punto decimal; una raya si el valor es None o NaN."""
+    if value is None or pd.isna(value):
+        return UNDEFINED
+    return f"{value:.{decimals}f}"
+
+
+def metrics_table(
+    results: Mapping[str, Mapping[str, Any]],
+    intervals: Mapping[str, pd.DataFrame] | None = None,
+) -> pd.DataFrame:
+    """Una fila por modelo y una columna por métrica, en español y listas para mostrar.
+
+    Parameters
+    ----------
+    results : {nombre del modelo: dict de ``binary_metrics``}
+    intervals : {nombre del modelo: DataFrame de ``metrics_with_intervals``}, opcional
+        Si se da, cada celda agrega su intervalo: ``0.953 (0.931 a 0.972)``.
+
+    Returns
+    -------
+    DataFrame
+        Índice ``modelo``; columnas exactitud, sensibilidad, especificidad, precisión, F1, ROC-AUC
+        y precisión media; celdas de texto, con una raya donde no hay valor.
+
+    Raises
+    ------
+    DataError
+        Si no hay modelos, a uno le falta una métrica o no tiene su intervalo.
+    """
+    if not results:
+        raise DataError("No hay resultados que mostrar: midamos al menos un modelo.")
+    rows = {}
+    for model, measured in results.items():
+        missing = [name for name in METRIC_NAMES if name not in measured]
+        if missing:
+            raise DataError(f"A los resultados de {model!r} les falta: {', '.join(missing)}.")
+        cells = {name: format_number(measured[name]) for name in METRIC_NAMES}
+        if intervals is not None:
+            if model not in intervals:
+                raise DataError(f"Faltan los intervalos de {model!r}.")
+            cells = {name: _with_interval(cells[name], intervals[model], name) for name in cells}
+        rows[model] = {METRIC_NAMES[name]: text for name, text in cells.items()}
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=list(METRIC_NAMES.values()))
+    return frame.rename_axis("modelo")
+
+
+def to_markdown(frame: pd.DataFrame, index: bool = True, decimals: int = 3) -> str:
+    """Tabla de barras de Markdown; los números van a la derecha y el texto a la izquierda.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Los float se escriben con ``decimals`` decimales; None y NaN, con una raya.
+    index : bool
+        Incluir el índice como primera columna, con su nombre por título.
+    """
+    if index:
+        names = [str(name) if name is not None else "" for name in frame.index.names]
+        frame = frame.reset_index(names=names if len(names) > 1 else names[0])
+    columns = [[_cell(value, decimals) for value in frame.iloc[:, i]] for i in range(frame.shape[1])]
+    marks = ["--:" if cells and all(map(_looks_numeric, cells)) else ":--" for cells in columns]
+    header = [_cell(name, decimals) for name in frame.columns]
+    lines = [header, marks, *(list(row) for row in zip(*columns, strict=True))]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Una tabla que los cuadernos y el libro muestran como Markdown.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    index : bool
+        Mostrar el índice.
+    decimals : int
+        Decimales de los float.
+    """
+
+    frame: pd.DataFrame
+    index: bool = True
+    decimals: int = 3
+
+    def _repr_markdown_(self) -> str:
+        return to_markdown(self.frame, self.index, self.decimals)
+
+    def __repr__(self) -> str:
+        return self._repr_markdown_()
+
+
+def _with_interval(text: str, interval: pd.DataFrame, name: str) -> str:
+    low, high = interval.loc[name, "low"], interval.loc[name, "high"]
+    if pd.isna(low):
+        return text
+    return f"{text} ({format_number(low)} a {format_number(high)})"
+
+
+def _cell(value: Any, decimals: int) -> str:
+    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+        return UNDEFINED
+    if pd.api.types.is_float(value):
+        return format_number(value, decimals)
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def _looks_numeric(text: str) -> bool:
+    return text == UNDEFINED or text[:1].isdigit() or text[:1] == "-" and text[1:2].isdigit()

@@ -1,0 +1,333 @@
+"""Figuras de la exploración: cómo son las placas y qué grises tienen."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from numpy.typing import ArrayLike
+
+from neumonia.errors import DataError
+from neumonia.figures import palette
+from neumonia.figures.base import (
+    SMALL,
+    WIDTH,
+    check_films,
+    count,
+    grid_shape,
+    illustrated,
+    integer,
+    key_above,
+    listing,
+    new_figure,
+    show_film,
+)
+
+_COLUMNS = 4
+# Ancho de la barra de grises respecto del de una imagen.
+_BAR = 0.05
+
+
+@illustrated
+def example_films(
+    images: np.ndarray, labels: ArrayLike, rows: ArrayLike, manifest: pd.DataFrame
+) -> tuple[Figure, str]:
+    """Radiografías de ejemplo con su clase, su subtipo y su tamaño original.
+
+    Parameters
+    ----------
+    images : uint8 (N, H, W)
+        Todas las radiografías, alineadas con ``manifest`` (puede ser un ``memmap``).
+    labels : (N,) 0 o 1
+    rows : (n,) int
+        Posiciones de las que se muestran, en ese orden.
+    manifest : DataFrame con ``subtype``, ``height`` y ``width`` (píxeles originales)
+
+    Raises
+    ------
+    DataError
+        Si ``rows`` está vacío o sale del conjunto.
+    """
+    chosen = np.asarray(rows, dtype=np.int64)
+    truth = np.asarray(labels)
+    if chosen.size == 0 or chosen.min() < 0 or chosen.max() >= len(images):
+        raise DataError(
+            f"Las posiciones a mostrar deben estar entre 0 y {len(images) - 1}, y hay al menos una."
+        )
+    lines, columns = grid_shape(chosen.size, _COLUMNS)
+    names = [_film_name(int(truth[row]), str(manifest["subtype"].iloc[row])) for row in chosen]
+    separator = "\n" if max(map(len, names)) > 22 else " · "
+    title_lines = 3 if separator == "\n" else 2
+    figure = new_figure(
+        lines * (WIDTH / _COLUMNS + 0.05 + 0.14 * title_lines), WIDTH * columns / _COLUMNS
+    )
+    panels = figure.subplots(lines, columns, squeeze=False).ravel()
+    seen = []
+    for axes, row, name in zip(panels, chosen, names, strict=False):
+        size = f"{int(manifest['width'].iloc[row])} × {int(manifest['height'].iloc[row])} px"
+        title = f"{name.replace(' · ', separator)}\n{size}"
+        show_film(axes, images[row], title, palette.CLASSES[int(truth[row])].color)
+        seen.append(f"{name}, {size}")
+    for axes in panels[chosen.size :]:
+        axes.set_axis_off()
+    films = count(chosen.size, "radiografía")
+    return figure, f"{films} de tórax, con clase y tamaño original: {'; '.join(seen)}."
+
+
+@illustrated
+def mean_images(
+    means: Mapping[int, np.ndarray], deviations: Mapping[int, np.ndarray] | None = None
+) -> tuple[Figure, str]:
+    """La placa media de cada clase, su diferencia y, si se da, la desviación estándar.
+
+    Parameters
+    ----------
+    means : {0: float (H, W), 1: float (H, W)} en 0..255
+    deviations : igual que ``means``, opcional
+
+    Raises
+    ------
+    DataError
+        Si falta una clase o las formas difieren.
+    """
+    maps = [means, *([deviations] if deviations is not None else [])]
+    if any(set(each) != {0, 1} for each in maps):
+        raise DataError("Necesitamos la imagen media de las dos clases, 0 y 1.")
+    if len({np.shape(each[label]) for each in maps for label in (0, 1)}) != 1:
+        raise DataError("Las imágenes medias deben tener todas la misma forma (H, W).")
+    difference = np.asarray(means[1], dtype=np.float64) - np.asarray(means[0], dtype=np.float64)
+
+    figure = new_figure(2.1 * len(maps) + 0.1)
+    grid = figure.subplots(len(maps), 5, squeeze=False, width_ratios=[1, 1, _BAR, 1, _BAR])
+    brightest = max(float(np.max(means[label])) for label in (0, 1))
+    _statistic_row(figure, grid[0], means, "media", "gray", brightest)
+    if deviations is not None:
+        widest = max(float(np.max(deviations[label])) for label in (0, 1))
+        _statistic_row(figure, grid[1], deviations, "desviación", "cividis", widest)
+
+    row, column = np.unravel_index(int(np.abs(difference).argmax()), difference.shape)
+    place = _place(row / difference.shape[0], column / difference.shape[1])
+    sign = "más clara" if difference[row, column] > 0 else "más oscura"
+    alt = (
+        f"Radiografía media de cada clase y su diferencia. El gris medio es "
+        f"{np.mean(means[0]):.1f} en NORMAL y {np.mean(means[1]):.1f} en PNEUMONIA; la mayor "
+        f"diferencia, {abs(difference[row, column]):.1f} grises, está en {place}, donde PNEUMONIA "
+        f"es {sign}."
+    )
+    if deviations is not None:
+        alt += (
+            f" Debajo, la desviación estándar, en promedio {np.mean(deviations[0]):.1f} en NORMAL "
+            f"y {np.mean(deviations[1]):.1f} en PNEUMONIA."
+        )
+    return figure, alt
+
+
+@illustrated
+def intensity_histograms(
+    histograms: Mapping[int, tuple[ArrayLike, ArrayLike]],
+) -> tuple[Figure, str]:
+    """Histograma de grises de cada clase y su distribución acumulada.
+
+    Parameters
+    ----------
+    histograms : {0: (densidad (256,), acumulada (256,)), 1: ...}
+        La densidad suma 1; la acumulada va de 0 a 1.
+
+    Raises
+    ------
+    DataError
+        Si falta una clase o un vector no tiene 256 valores.
+    """
+    if set(histograms) != {0, 1}:
+        raise DataError("Necesitamos el histograma de las dos clases, 0 y 1.")
+    values = {k: [np.asarray(v, dtype=np.float64) for v in pair] for k, pair in histograms.items()}
+    if any(vector.shape != (256,) for pair in values.values() for vector in pair):
+        raise DataError("Cada histograma y cada acumulada deben tener 256 valores, uno por gris.")
+    figure = new_figure(2.7)
+    left, right = figure.subplots(1, 2)
+    grays = np.arange(256)
+    for label, style in palette.CLASSES.items():
+        density, cumulative = values[label]
+        left.plot(grays, 100 * density, **style.stroke())
+        right.plot(grays, 100 * cumulative, **style.stroke())
+    left.set_title("Histograma")
+    left.set_ylabel("% de los píxeles")
+    right.set_title("Distribución acumulada")
+    right.set_ylabel("% de píxeles hasta ese gris")
+    right.set_ylim(0, 102)
+    _limit_density(left, {k: pair[0] for k, pair in values.items()})
+    key_above(figure, [(palette.CLASS_NAMES[k], style) for k, style in palette.CLASSES.items()])
+    for axes in (left, right):
+        axes.set_xlim(0, 255)
+        axes.set_xticks([0, 64, 128, 192, 255])
+        axes.set_xlabel("gris (0 negro, 255 blanco)")
+        axes.grid(axis="y")
+    medians = {k: int(np.searchsorted(pair[1], 0.5)) for k, pair in values.items()}
+    _label_medians(right, medians)
+    summary = [f"{palette.CLASS_NAMES[k]}, {medians[k]}" for k in (0, 1)]
+    apart = np.abs(values[0][1] - values[1][1])
+    alt = (
+        f"Histogramas de grises y sus acumuladas. Gris mediano: {listing(summary)}. Las acumuladas "
+        f"se separan como máximo {100 * apart.max():.1f} puntos, en el gris {int(apart.argmax())}."
+    )
+    return figure, alt
+
+
+@illustrated
+def phantom_masks(images: np.ndarray, masks: np.ndarray) -> tuple[Figure, str]:
+    """Arriba la maqueta tal cual; abajo, la misma con el borde de la opacidad plantada.
+
+    Parameters
+    ----------
+    images : uint8 (N, H, W)
+    masks : bool (N, H, W), verdadera dentro de la opacidad
+
+    Raises
+    ------
+    DataError
+        Si las formas difieren o no hay imágenes.
+    """
+    films = check_films(images)
+    planted = np.asarray(masks, dtype=bool)
+    if planted.shape != films.shape:
+        raise DataError(f"Hay imágenes {films.shape} y máscaras {planted.shape}: deben coincidir.")
+    columns = max(len(films), 3)
+    figure = new_figure(2 * WIDTH / columns * 0.97 + 0.45)
+    grid = figure.subplots(2, columns, squeeze=False)
+    shares = []
+    for column in range(columns):
+        if column >= len(films):
+            grid[0, column].set_axis_off()
+            grid[1, column].set_axis_off()
+            continue
+        share = 100 * planted[column].mean()
+        shares.append(f"{share:.1f} %")
+        show_film(grid[0, column], films[column])
+        show_film(grid[1, column], films[column], f"opacidad: {share:.1f} %")
+        if planted[column].any():
+            # Trazo doble: el blanco se ve sobre lo oscuro y el negro sobre lo claro.
+            for color, width in (("black", 3.0), ("white", 1.3)):
+                grid[1, column].contour(planted[column], [0.5], colors=color, linewidths=width)
+    sick = int(planted.any(axis=(1, 2)).sum())
+    alt = (
+        f"{count(len(films), 'radiografía sintética', 'radiografías sintéticas')}; en {integer(sick)} "
+        "hay una opacidad plantada, rodeada por su contorno exacto. Parte de la imagen que ocupa: "
+        f"{listing(shares)}."
+    )
+    return figure, alt
+
+
+@illustrated
+def augmentation_examples(originals: np.ndarray, augmented: np.ndarray) -> tuple[Figure, str]:
+    """Cada radiografía junto a sus versiones aumentadas.
+
+    Parameters
+    ----------
+    originals : (N, H, W) en 0..255
+    augmented : (N, K, H, W) en 0..255, K versiones de cada una
+
+    Raises
+    ------
+    DataError
+        Si las formas no corresponden.
+    """
+    films = check_films(originals, "originals")
+    versions = np.asarray(augmented)
+    if versions.ndim != 4 or versions.shape[0] != len(films) or versions.shape[1] == 0:
+        raise DataError(
+            f"Las versiones aumentadas deben tener forma ({len(films)}, K, H, W) y tienen "
+            f"{versions.shape}."
+        )
+    columns = 1 + versions.shape[1]
+    side = min(WIDTH / columns, 1.7)
+    figure = new_figure(len(films) * side + 0.3, columns * side)
+    grid = figure.subplots(len(films), columns, squeeze=False)
+    for row, film in enumerate(films):
+        for column, image in enumerate((film, *versions[row])):
+            title = "" if row else "original" if column == 0 else f"versión {column}"
+            show_film(grid[row, column], image, title)
+    return figure, (
+        f"{count(len(films), 'radiografía')} en la primera columna y, a su derecha, "
+        f"{count(versions.shape[1], 'versión aumentada', 'versiones aumentadas')} de cada una, "
+        "con giros, desplazamientos y cambios de escala pequeños, sin reflejos."
+    )
+
+
+def _film_name(label: int, subtype: str) -> str:
+    name = palette.CLASS_NAMES[label]
+    return name if subtype in ("", "normal") else f"{name} · {subtype}"
+
+
+def _statistic_row(
+    figure: Figure,
+    panels: np.ndarray,
+    values: Mapping[int, np.ndarray],
+    name: str,
+    scale: str,
+    top: float,
+) -> None:
+    """Las dos clases en una escala común y, aparte, su diferencia con signo."""
+    for label in (0, 1):
+        drawn = panels[label].imshow(values[label], cmap=scale, vmin=0, vmax=max(top, 1e-6))
+        panels[label].set_title(
+            f"{name} {palette.CLASS_NAMES[label]}", fontsize=SMALL, loc="center",
+            color=palette.CLASSES[label].color,
+        )  # fmt: skip
+    _gray_bar(figure, panels[2], drawn)
+    difference = np.asarray(values[1], dtype=np.float64) - np.asarray(values[0], dtype=np.float64)
+    limit = max(float(np.abs(difference).max()), 1e-6)
+    drawn = panels[3].imshow(difference, cmap="cividis", vmin=-limit, vmax=limit)
+    if difference.min() < 0 < difference.max():
+        panels[3].contour(difference, [0.0], colors="white", linewidths=0.6)
+    panels[3].set_title("PNEUMONIA − NORMAL", fontsize=SMALL, loc="center")
+    _gray_bar(figure, panels[4], drawn)
+    for axes in panels[[0, 1, 3]]:
+        axes.set_axis_off()
+
+
+def _gray_bar(figure: Figure, axes: Axes, drawn: AxesImage) -> None:
+    bar = figure.colorbar(drawn, cax=axes)
+    axes.set_box_aspect(1 / _BAR)
+    axes.tick_params(labelsize=SMALL)
+    axes.locator_params(nbins=6)
+    bar.outline.set_visible(False)
+
+
+def _limit_density(axes: Axes, densities: Mapping[int, np.ndarray]) -> None:
+    """El negro puro del marco aplasta el resto: si sobresale, se corta y se dice cuánto vale."""
+    inner = max(float(density[2:254].max()) for density in densities.values())
+    outer = max(float(density[0]) for density in densities.values())
+    axes.set_ylim(0, 100 * 1.1 * max(inner, 1e-6))
+    if outer > 1.1 * inner:
+        texts = [f"{palette.CLASS_NAMES[k]} {100 * d[0]:.1f} %" for k, d in densities.items()]
+        axes.annotate(
+            "\n".join(["negro puro, fuera de escala:", *texts]), (0.05, 0.97),
+            xycoords="axes fraction", va="top", fontsize=SMALL, color=palette.MUTED,
+        )  # fmt: skip
+
+
+def _label_medians(axes: Axes, medians: dict[int, int]) -> None:
+    """Escribe cada mediana junto a su acumulada, por el lado que queda libre."""
+    first = min(medians, key=lambda label: medians[label])
+    for label, gray in medians.items():
+        toward_left = label == first
+        style = palette.CLASSES[label]
+        axes.plot(gray, 50, marker=style.marker, color=style.color)
+        axes.annotate(
+            f"mediana {gray}", (gray, 50), xytext=(-9 if toward_left else 9, 5 if toward_left else -5),
+            textcoords="offset points", ha="right" if toward_left else "left",
+            va="bottom" if toward_left else "top", fontsize=SMALL, color=style.color,
+        )  # fmt: skip
+
+
+def _place(vertical: float, horizontal: float) -> str:
+    """Dónde está un punto de la imagen, con palabras."""
+    height = "la parte superior" if vertical < 1 / 3 else "la parte inferior"
+    if 1 / 3 <= vertical <= 2 / 3:
+        height = "la altura media"
+    side = "izquierda" if horizontal < 1 / 3 else "derecha"
+    if 1 / 3 <= horizontal <= 2 / 3:
+        return f"{height}, en el centro"
+    return f"{height}, a la {side} de la imagen"

@@ -1,0 +1,167 @@
+"""Lo que Grad-CAM necesita de una red: sus capas, las características y el gradiente del logit."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from neumonia.errors import ConfigError
+from neumonia.models.backend import load_keras
+from neumonia.models.batches import compile_call
+from neumonia.models.layers import walk_layers
+
+if TYPE_CHECKING:
+    import keras
+
+# Signo con el que el logit de neumonía puntúa a cada clase.
+TARGETS = {"PNEUMONIA": 1.0, "NORMAL": -1.0}
+
+
+class _Call(NamedTuple):
+    input: Any
+    output: Any
+
+
+def conv_layers(model: "keras.Model") -> list[str]:
+    """Nombres de las convoluciones de ``model`` en orden; las anidadas como ``vgg16/block1_conv1``.
+
+    Raises
+    ------
+    ConfigError
+        Si el modelo no tiene ninguna.
+    """
+    names = list(_convolutions(model))
+    if not names:
+        raise ConfigError(
+            "El modelo no tiene capas convolucionales 2D, y Grad-CAM necesita una. La cabeza de "
+            "VGG16 sola no sirve: usemos el modelo completo, con su base."
+        )
+    return names
+
+
+def find_layer(model: "keras.Model", name: str | None) -> tuple[str, "keras.layers.Layer"]:
+    """Nombre completo y capa. Sin ``name``, la última convolución; también vale ``block3_conv3``.
+
+    Raises
+    ------
+    ConfigError
+        Si ninguna convolución, o más de una, responde a ``name``; con la lista de las que hay.
+    """
+    names = conv_layers(model)
+    layers = _convolutions(model)
+    if name is None:
+        return names[-1], layers[names[-1]]
+    matches = [full for full in names if full == name or full.split("/")[-1] == name]
+    if len(matches) != 1:
+        problem = "no existe" if not matches else "es ambigua"
+        raise ConfigError(
+            f"La capa convolucional {name!r} {problem}. Las de este modelo son: {', '.join(names)}."
+        )
+    return matches[0], layers[matches[0]]
+
+
+def check_target(target: str) -> float:
+    """Signo del logit para ``target``; ``ConfigError`` si no es PNEUMONIA ni NORMAL."""
+    if target not in TARGETS:
+        raise ConfigError(f"La clase {target!r} no existe; elijamos una de: {', '.join(TARGETS)}.")
+    return TARGETS[target]
+
+
+def differentiate(model: "keras.Model", layer: "keras.layers.Layer", sign: float) -> Callable:
+    """Compila lote -> (características, gradientes, logit) para la puntuación ``sign * logit``.
+
+    Las características son la salida de ``layer``, (N, h, w, K), y los gradientes la derivada de la
+    puntuación respecto de ellas. El logit devuelto es siempre el de neumonía, (N,).
+
+    Raises
+    ------
+    ConfigError
+        Si la última capa no permite leer un logit.
+    """
+    load_keras()
+    import tensorflow as tf
+
+    last = _last_layer(model)
+    read_logit = _logit_reader(last)
+
+    def step(batch: "tf.Tensor") -> tuple["tf.Tensor", "tf.Tensor", "tf.Tensor"]:
+        with tf.GradientTape() as tape:
+            # Con la base congelada ningún peso se vigila: sin esto no habría nada que derivar.
+            tape.watch(batch)
+            with _recording(layer) as inner, _recording(last) as final:
+                model(batch, training=False)
+            logit = read_logit(final[-1])[:, 0]
+            score = sign * logit
+        features = inner[-1].output
+        gradients = tape.gradient(score, features)
+        return features, gradients, logit
+
+    return compile_call(step, model.input_shape[1:])
+
+
+def _convolutions(model: "keras.Model") -> dict[str, "keras.layers.Layer"]:
+    keras = load_keras()
+    kinds = (
+        keras.layers.Conv2D,
+        keras.layers.Conv2DTranspose,
+        keras.layers.DepthwiseConv2D,
+        keras.layers.SeparableConv2D,
+    )
+    return {name: layer for name, layer in walk_layers(model) if isinstance(layer, kinds)}
+
+
+def _last_layer(model: "keras.Model") -> "keras.layers.Layer":
+    keras = load_keras()
+    layer = model.layers[-1]
+    return _last_layer(layer) if isinstance(layer, keras.Model) else layer
+
+
+def _logit_reader(last: "keras.layers.Layer") -> Callable[[_Call], Any]:
+    """Cómo obtener el logit, antes de la sigmoide, de una llamada a la última capa.
+
+    Derivar la sigmoide multiplica los gradientes por p(1 - p): con p = 0,99999 los reduce cien mil
+    veces y el mapa se llena de ruido numérico.
+    """
+    keras = load_keras()
+    activation = getattr(last, "activation", keras.activations.linear)
+    if tuple(last.output.shape[1:]) == (1,):
+        if activation is keras.activations.linear:
+            return lambda call: call.output
+        if activation is keras.activations.sigmoid and isinstance(last, keras.layers.Activation):
+            return lambda call: call.input
+        if activation is keras.activations.sigmoid and isinstance(last, keras.layers.Dense):
+            return lambda call: _preactivation(last, call.input)
+    name = getattr(activation, "__name__", activation)
+    raise ConfigError(
+        f"La última capa, {last.name!r}, debe dar un solo valor por imagen: un logit o su sigmoide. "
+        f"Entrega {tuple(last.output.shape)} con activación {name!r}."
+    )
+
+
+def _preactivation(dense: "keras.layers.Dense", inputs: Any) -> Any:
+    import tensorflow as tf
+
+    kernel = tf.convert_to_tensor(dense.kernel)
+    product = tf.cast(inputs, kernel.dtype) @ kernel
+    return product if dense.bias is None else product + dense.bias
+
+
+@contextmanager
+def _recording(layer: "keras.layers.Layer") -> Iterator[list[_Call]]:
+    """Anota la entrada y la salida de cada llamada a ``layer`` mientras dura el bloque.
+
+    Observar la capa, en lugar de construir otro modelo con dos salidas, sirve igual para una red
+    secuencial, una anidada o una leída del disco, y no añade nodos al grafo de quien nos la presta.
+    """
+    calls: list[_Call] = []
+    original = layer.call
+
+    def observed(inputs: Any, *args: Any, **options: Any) -> Any:
+        output = original(inputs, *args, **options)
+        calls.append(_Call(inputs, output))
+        return output
+
+    layer.call = observed
+    try:
+        yield calls
+    finally:
+        del layer.call

@@ -1,0 +1,151 @@
+"""La configuración de un estudio: qué datos, qué partición, qué semilla, cuánto entrenamiento."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+from neumonia.datasets import NAMES
+from neumonia.errors import ConfigError
+from neumonia.splits import KINDS
+
+# Lo que cambia con los datos: el tamaño de la imagen y cuánto hay que entrenar.
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "maqueta": {"size": 128, "split": "paciente"},
+    "kermany": {"size": 150, "split": "paciente"},
+    # VGG16 no admite imágenes de menos de 32 píxeles.
+    "pneumoniamnist": {"size": 56, "split": "oficial"},
+}
+_PRECISIONS = ("float32", "mixed_bfloat16")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Todo lo que determina los números de un estudio, salvo los propios datos.
+
+    Parameters
+    ----------
+    dataset : {"maqueta", "kermany", "pneumoniamnist"}
+    split : {"paciente", "oficial", "archivo"}
+    seed : int >= 0
+        Semilla de la partición, de los pesos iniciales, del orden y del aumento de datos.
+    size : int
+        Lado de la imagen en píxeles, al menos 32.
+    epochs_cnn, epochs_head : int >= 1
+        Máximo de épocas de la CNN y de la cabeza sobre VGG16.
+    patience_cnn, patience_head : int >= 1
+        Épocas sin mejora de la pérdida de validación antes de parar.
+    batch_size : int >= 1
+    precision : {"float32", "mixed_bfloat16"}
+        Aritmética de VGG16 y de la CNN; la segunda solo conviene si el procesador la trae.
+    n_films : int
+        Radiografías de la maqueta; las otras fuentes lo ignoran.
+    difficulty : float en [0, 1]
+        Dificultad de la maqueta.
+    root : Path, optional
+        Dónde están los datos. No forma parte de la identidad del estudio: la huella de los
+        datos, sí.
+
+    Raises
+    ------
+    ConfigError
+        Si algún valor está fuera de su dominio.
+    """
+
+    dataset: str = "maqueta"
+    split: str = "paciente"
+    seed: int = 0
+    size: int = 128
+    epochs_cnn: int = 15
+    epochs_head: int = 30
+    patience_cnn: int = 4
+    patience_head: int = 6
+    batch_size: int = 32
+    precision: str = "float32"
+    n_films: int = 1200
+    difficulty: float = 0.5
+    root: Path | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        _choice("--datos", self.dataset, NAMES)
+        _choice("--particion", self.split, KINDS)
+        _choice("precision", self.precision, _PRECISIONS)
+        _at_least("--semilla", self.seed, 0)
+        _at_least("size", self.size, 32)
+        for name in ("epochs_cnn", "epochs_head", "patience_cnn", "patience_head", "batch_size"):
+            _at_least(name, getattr(self, name), 1)
+
+    @classmethod
+    def create(cls, dataset: str = "maqueta", **changes: Any) -> Self:
+        """Configuración de ``dataset`` con sus valores propios y los cambios pedidos.
+
+        Un cambio con valor ``None`` deja el valor por omisión.
+        """
+        _choice("--datos", dataset, NAMES)
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(set(changes) - known)
+        if unknown:
+            raise ConfigError(
+                f"La configuración no tiene la opción {', '.join(unknown)}. "
+                f"Las que hay: {', '.join(sorted(known))}."
+            )
+        given = {name: value for name, value in changes.items() if value is not None}
+        return cls(dataset=dataset, **{**_DEFAULTS[dataset], **given})
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Configuración según NEUMONIA_DATOS, _RAIZ, _PARTICION, _SEMILLA y _AJUSTES.
+
+        ``NEUMONIA_AJUSTES`` es un objeto JSON con cualquier otro campo; por ejemplo,
+        ``{"n_films": 240, "epochs_cnn": 2}`` para una pasada rápida.
+        """
+        environ = os.environ if environ is None else environ
+        changes = _adjustments(environ.get("NEUMONIA_AJUSTES"))
+        if environ.get("NEUMONIA_PARTICION"):
+            changes["split"] = environ["NEUMONIA_PARTICION"]
+        if environ.get("NEUMONIA_SEMILLA"):
+            changes["seed"] = _integer("NEUMONIA_SEMILLA", environ["NEUMONIA_SEMILLA"])
+        if environ.get("NEUMONIA_RAIZ"):
+            changes["root"] = Path(environ["NEUMONIA_RAIZ"])
+        return cls.create(environ.get("NEUMONIA_DATOS") or "maqueta", **changes)
+
+    def with_changes(self, **changes: Any) -> Self:
+        """Copia con los campos dados cambiados."""
+        return replace(self, **changes)
+
+    def identity(self) -> dict[str, Any]:
+        """Los campos que determinan los números, listos para JSON (sin ``root``)."""
+        values = asdict(self)
+        del values["root"]
+        return values
+
+
+def _choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"{name} no puede ser {value!r}. Elijamos entre: {', '.join(allowed)}.")
+
+
+def _at_least(name: str, value: Any, minimum: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+        raise ConfigError(f"{name} debe ser un entero de al menos {minimum}; llegó {value!r}.")
+
+
+def _integer(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ConfigError(f"{name} debe ser un entero; llegó {text!r}.") from error
+
+
+def _adjustments(text: str | None) -> dict[str, Any]:
+    if not text:
+        return {}
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"NEUMONIA_AJUSTES no es JSON válido: {error}.") from error
+    if not isinstance(values, dict):
+        raise ConfigError('NEUMONIA_AJUSTES debe ser un objeto JSON, como {"n_films": 240}.')
+    return values

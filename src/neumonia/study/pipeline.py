@@ -1,0 +1,335 @@
+"""El estudio: cada producto se pide por su nombre y se calcula solo si falta."""
+
+import os
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from neumonia.arrays import open_arrays
+from neumonia.datasets import Dataset, open_dataset
+from neumonia.errors import ConfigError, WeightsError
+from neumonia.files import cache_dir, digest, write_text
+from neumonia.gradcam.examples import choose_examples
+from neumonia.models.bias import initial_bias
+from neumonia.splits import check_split, make_split
+from neumonia.study import build
+from neumonia.study.config import Config
+from neumonia.study.results import summarize
+from neumonia.study.store import Product, Store, code_digest
+
+MODELS = ("cnn", "vgg16")
+_MAP_CODE = tuple(f"neumonia.gradcam.{part}" for part in ("examples", "maps", "methods", "network"))
+_RETRY_AFTER = 6 * 3600.0
+_CNN_CODE = ("neumonia.models.cnn", "neumonia.models.batches", "neumonia.training")
+_VGG_CODE = ("neumonia.models.vgg16", "neumonia.models.batches", "neumonia.training")
+
+
+class Study:
+    """Un estudio completo, de la radiografía al mapa, con todos sus productos en disco.
+
+    Parameters
+    ----------
+    config : Config
+    cache : Path, optional
+        Carpeta de productos; por omisión ``cache_dir()``.
+    progress : bool
+        Muestra el avance de lo que pase de dos segundos.
+
+    Notes
+    -----
+    Cada propiedad depende solo de las anteriores: ``dataset`` → ``images``, ``split`` → modelos
+    → ``predictions`` → ``results`` y ``maps``. Las características de VGG16 no dependen de la
+    partición ni de la semilla y se comparten entre estudios.
+    """
+
+    def __init__(self, config: Config, cache: Path | None = None, progress: bool = True) -> None:
+        self.config = config
+        self.cache = Path(cache) if cache is not None else cache_dir()
+        self.progress = progress
+        self.store = Store(self.cache / "productos")
+        self.used: dict[str, Product] = {}
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """El conjunto de radiografías, con su manifiesto."""
+        c = self.config
+        return open_dataset(
+            c.dataset,
+            root=c.root,
+            seed=c.seed,
+            n_films=c.n_films,
+            size=c.size,
+            difficulty=c.difficulty,
+        )
+
+    @cached_property
+    def images(self) -> np.ndarray:
+        """uint8 ``(N, size, size)``, en el orden del manifiesto y leído del disco a demanda."""
+        return open_arrays(self.dataset, self.config.size, cache=self.cache / "arreglos")
+
+    @cached_property
+    def split(self) -> pd.Series:
+        """``"train"``, ``"val"`` o ``"test"`` por fila del manifiesto."""
+        split = make_split(self.dataset.manifest, self.config.split, self.config.seed)
+        check_split(self.dataset.manifest, split)
+        return split
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int8 ``(N,)``: 0 = NORMAL, 1 = PNEUMONIA."""
+        return self.dataset.manifest["label"].to_numpy()
+
+    def rows(self, part: str) -> np.ndarray:
+        """Posiciones en el manifiesto de ``"train"``, ``"val"`` o ``"test"``."""
+        rows = np.flatnonzero((self.split == part).to_numpy())
+        if rows.size == 0:
+            raise ConfigError(f"No hay radiografías en la parte {part!r}: train, val o test.")
+        return rows
+
+    @cached_property
+    def split_digest(self) -> str:
+        """Huella de quién quedó en cada parte."""
+        return digest(list(zip(self.dataset.manifest["image_id"], self.split, strict=True)))
+
+    @cached_property
+    def bias(self) -> float:
+        """Sesgo inicial de la última capa: ``log(n_pos/n_neg)`` del entrenamiento."""
+        return initial_bias(self.labels[self.rows("train")])
+
+    @property
+    def _images_recipe(self) -> dict[str, Any]:
+        return {
+            "dataset": self.dataset.name,
+            "fingerprint": self.dataset.fingerprint,
+            "size": self.config.size,
+            "decoder": code_digest("neumonia.datasets.images", "neumonia.arrays"),
+        }
+
+    def _training_recipe(self, epochs: int, patience: int, code: tuple[str, ...]) -> dict[str, Any]:
+        c = self.config
+        return {
+            "images": self._images_recipe,
+            "split": self.split_digest,
+            "seed": c.seed,
+            "epochs": epochs,
+            "patience": patience,
+            "batch_size": c.batch_size,
+            "precision": c.precision,
+            "code": code_digest(*code, "neumonia.study.build"),
+        }
+
+    def _get(self, kind: str, recipe: dict[str, Any], builder: Callable[[Path], None]) -> Product:
+        product = self.store.get(kind, recipe, builder)
+        self.used[kind] = product
+        return product
+
+    @property
+    def _cnn_recipe(self) -> dict[str, Any]:
+        return self._training_recipe(self.config.epochs_cnn, self.config.patience_cnn, _CNN_CODE)
+
+    @cached_property
+    def _cnn(self) -> Product:
+        recipe = self._cnn_recipe
+        return self._get("cnn", recipe, lambda folder: build.train_cnn(self, folder, digest(recipe)))
+
+    @cached_property
+    def vgg16_weights(self) -> Any:
+        """Los pesos de VGG16 ya verificados, o lanza ``WeightsError`` con todo lo intentado.
+
+        Un fracaso se recuerda unas horas: sin red, cada capítulo esperaría otra vez por las
+        mismas descargas. ``forget_missing_weights`` lo olvida.
+        """
+        from neumonia.models.weights import resolve_weights
+
+        note = self._missing_note
+        explicit = "NEUMONIA_VGG16" in os.environ
+        if not explicit and note.is_file() and time.time() - note.stat().st_mtime < _RETRY_AFTER:
+            raise WeightsError(note.read_text(encoding="utf-8"))
+        try:
+            return resolve_weights()
+        except WeightsError as error:
+            if not explicit:
+                write_text(note, str(error))
+            raise
+
+    @property
+    def _missing_note(self) -> Path:
+        return self.cache / "vgg16-no-disponible.txt"
+
+    def forget_missing_weights(self) -> None:
+        """Hace que los pesos de VGG16 se busquen de nuevo aunque hace poco no los hubiera."""
+        self._missing_note.unlink(missing_ok=True)
+
+    @cached_property
+    def vgg16_missing(self) -> str | None:
+        """Por qué no hay pesos de VGG16, o ``None`` si los hay."""
+        try:
+            _ = self.vgg16_weights
+        except WeightsError as error:
+            return str(error)
+        return None
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Los modelos que este estudio puede entrenar aquí."""
+        return MODELS if self.vgg16_missing is None else ("cnn",)
+
+    @property
+    def _features_recipe(self) -> dict[str, Any]:
+        return {
+            "images": self._images_recipe,
+            "weights": self.vgg16_weights.sha256,
+            "precision": self.config.precision,
+            "code": code_digest("neumonia.models.vgg16"),
+        }
+
+    @cached_property
+    def _features(self) -> Product:
+        return self._get(
+            "caracteristicas",
+            self._features_recipe,
+            lambda folder: build.compute_vgg16_features(self, folder),
+        )
+
+    @property
+    def features(self) -> np.ndarray:
+        """float32 ``(N, h, w, 512)``: la salida de la base congelada de VGG16."""
+        return np.load(self._features.folder / "features.npy", mmap_mode="r", allow_pickle=False)
+
+    @property
+    def _vgg16_recipe(self) -> dict[str, Any]:
+        c = self.config
+        return {
+            **self._training_recipe(c.epochs_head, c.patience_head, _VGG_CODE),
+            "features": self._features_recipe,
+        }
+
+    @cached_property
+    def _vgg16(self) -> Product:
+        recipe = self._vgg16_recipe
+        return self._get(
+            "vgg16", recipe, lambda folder: build.train_vgg16(self, folder, digest(recipe))
+        )
+
+    def product(self, name: str) -> Product:
+        """Producto de ``"cnn"`` o ``"vgg16"``; entrena si hace falta.
+
+        Raises
+        ------
+        ConfigError
+            Otro nombre.
+        WeightsError
+            Si se pide VGG16 y no hay pesos.
+        """
+        if name not in MODELS:
+            raise ConfigError(f"No hay un modelo {name!r}. Los que hay: {', '.join(MODELS)}.")
+        return self._cnn if name == "cnn" else self._vgg16
+
+    def is_trained(self, name: str) -> bool:
+        """Si el modelo ya está guardado. No entrena ni descarga nada."""
+        if name == "cnn":
+            return self.store.find("cnn", self._cnn_recipe) is not None
+        return self.vgg16_missing is None and (
+            self.store.find("vgg16", self._vgg16_recipe) is not None
+        )
+
+    def history(self, name: str) -> pd.DataFrame:
+        """Historial del entrenamiento, una fila por época."""
+        return pd.read_csv(self.product(name).folder / "history.csv")
+
+    def layers(self, name: str) -> pd.DataFrame:
+        """Tabla de capas: nombre, tipo, forma de salida, parámetros."""
+        return pd.read_csv(self.product(name).folder / "layers.csv", keep_default_na=False)
+
+    def model_path(self, name: str) -> Path:
+        """Archivo ``.keras`` del modelo completo: de píxeles 0..255 al logit."""
+        return self.product(name).folder / "model.keras"
+
+    def model(self, name: str) -> Any:
+        """El modelo entrenado, cargado."""
+        from neumonia.models.backend import load_keras
+
+        return load_keras().saving.load_model(self.model_path(name), compile=False)
+
+    def logits(self, name: str) -> np.ndarray:
+        """float64 ``(N,)``: logit de cada radiografía del manifiesto."""
+        return np.load(self.product(name).folder / "logits.npy", allow_pickle=False)
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """``image_id, patient, label, split, p_cnn, p_vgg16`` de todas las radiografías.
+
+        ``p_vgg16`` falta (NaN) si no hay pesos de VGG16.
+        """
+        from scipy.special import expit
+
+        manifest = self.dataset.manifest
+        table = manifest[["image_id", "patient", "label"]].copy()
+        table["split"] = self.split.to_numpy()
+        for name in MODELS:
+            table[f"p_{name}"] = expit(self.logits(name)) if name in self.models else np.nan
+        return table
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """Todos los números del estudio, sin tiempos: mismas entradas, mismos bytes."""
+        return summarize(self)
+
+    def examples(self, name: str, per_outcome: int = 4) -> pd.DataFrame:
+        """Ejemplos de prueba por desenlace: ``row, outcome, probability``."""
+        test = self.predictions.assign(row=np.arange(len(self.predictions)))
+        test = test[test["split"] == "test"]
+        return choose_examples(
+            test["row"].to_numpy(),
+            test["label"].to_numpy(),
+            test[f"p_{name}"].to_numpy(),
+            per_outcome=per_outcome,
+            seed=self.config.seed,
+        )
+
+    def maps(self, name: str, per_outcome: int = 4) -> dict[str, np.ndarray]:
+        """Mapas Grad-CAM de ejemplos de prueba.
+
+        Returns
+        -------
+        dict
+            ``row`` int64 (n,), ``outcome`` str (n,), ``probability`` float64 (n,),
+            ``PNEUMONIA`` y ``NORMAL`` float32 (n, H, W) en [0, 1], y ``all_negative_PNEUMONIA``
+            y ``all_negative_NORMAL`` bool (n,).
+        """
+        recipe = {
+            "model": self.product(name).key,
+            "per_outcome": per_outcome,
+            "code": code_digest(*_MAP_CODE, "neumonia.study.build"),
+        }
+        product = self._get(
+            f"mapas-{name}",
+            recipe,
+            lambda folder: build.explain_examples(self, name, per_outcome, folder),
+        )
+        with np.load(product.folder / "maps.npz", allow_pickle=False) as stored:
+            return {key: stored[key] for key in stored.files}
+
+    def work_folder(self, key: str) -> Path:
+        """Carpeta donde un entrenamiento deja lo necesario para seguir tras una interrupción."""
+        folder = self.cache / "en-curso" / key
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+def open_study(config: Config | None = None, **changes: Any) -> Study:
+    """Abre un estudio; sin argumentos, el que describen las variables ``NEUMONIA_*``.
+
+    Parameters
+    ----------
+    config : Config, optional
+    **changes
+        Campos de ``Config`` que cambian; por ejemplo ``split="archivo"``.
+    """
+    base = config if config is not None else Config.from_environment()
+    return Study(base.with_changes(**changes) if changes else base)

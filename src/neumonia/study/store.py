@@ -1,0 +1,102 @@
+"""El almacén de productos: cada uno se guarda bajo la huella de lo que lo determinó."""
+
+import ast
+import importlib.util
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from neumonia.errors import NeumoniaError
+from neumonia.files import atomic_dir, digest, read_json, write_json
+
+_STAMP = "producto.json"
+
+
+@dataclass(frozen=True)
+class Product:
+    """Un producto ya guardado: su carpeta, la receta que lo identifica y lo que costó."""
+
+    folder: Path
+    key: str
+    recipe: dict[str, Any]
+    seconds: float
+    fresh: bool
+
+
+class Store:
+    """Carpeta de productos ``tipo-huella/``.
+
+    Un producto existe entero o no existe: se construye en una carpeta temporal que toma su
+    nombre al final. La huella resume la receta (datos, opciones y código que lo calculan), así
+    que pedir dos veces lo mismo calcula una sola vez, y un cambio recalcula solo lo que depende
+    de él.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, kind: str, recipe: dict[str, Any]) -> Path:
+        """Carpeta donde está o estará el producto."""
+        return self.folder / f"{kind}-{digest(recipe)}"
+
+    def find(self, kind: str, recipe: dict[str, Any]) -> Product | None:
+        """El producto guardado, o ``None`` si no está o quedó dañado."""
+        folder = self.path(kind, recipe)
+        try:
+            stamp = read_json(folder / _STAMP)
+            return Product(folder, stamp["key"], stamp["recipe"], stamp["seconds"], fresh=False)
+        except (NeumoniaError, KeyError, TypeError):
+            return None
+
+    def get(
+        self, kind: str, recipe: dict[str, Any], build: Callable[[Path], None]
+    ) -> Product:
+        """El producto de ``recipe``; si falta, lo construye con ``build(carpeta)``.
+
+        Parameters
+        ----------
+        kind : str
+            Prefijo legible de la carpeta, por ejemplo ``"cnn"``.
+        recipe : dict
+            Todo lo que determina el producto, serializable como JSON.
+        build : callable
+            Recibe una carpeta vacía y escribe en ella. Si falla, no queda nada.
+        """
+        found = self.find(kind, recipe)
+        if found is not None:
+            return found
+        folder = self.path(kind, recipe)
+        start = time.perf_counter()
+        with atomic_dir(folder) as temporary:
+            build(temporary)
+            seconds = round(time.perf_counter() - start, 2)
+            stamp = {"key": folder.name, "recipe": recipe, "seconds": seconds}
+            write_json(temporary / _STAMP, stamp)
+        return Product(folder, folder.name, recipe, seconds, fresh=True)
+
+
+def code_digest(*modules: str) -> str:
+    """Huella del código de ``modules``, sin comentarios ni documentación.
+
+    Corregir una frase de la documentación no invalida un entrenamiento; cambiar una instrucción,
+    sí. Los módulos se leen sin importarlos.
+    """
+    trees = []
+    for name in modules:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise ModuleNotFoundError(name)
+        tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            _drop_docstring(node)
+        trees.append(ast.dump(tree))
+    return digest(trees)
+
+
+def _drop_docstring(node: ast.AST) -> None:
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and node.body:
+        first = node.body[0]
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+            node.body = node.body[1:] or [ast.Pass()]
