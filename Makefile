@@ -39,7 +39,7 @@ $(LISTO): requirements.lock pyproject.toml
 
 libro: $(LISTO)
 	@echo "── Estudio sobre $(DATOS): lo ya calculado no se repite"
-	$(BIN)/neumonia estudio
+	$(BIN)/neumonia estudio --sello .imprenta/estudio.txt
 	@echo "── Sitio y PDF"
 	$(BIN)/python -m imprenta libro
 
@@ -51,7 +51,7 @@ estudio: $(LISTO)
 	$(BIN)/neumonia estudio --salida $(or $(SALIDA),estudio/$(DATOS)/$(or $(PARTICION),paciente))
 
 cuadernos: $(LISTO)
-	$(BIN)/neumonia estudio
+	$(BIN)/neumonia estudio --sello .imprenta/estudio.txt
 	$(BIN)/python -m imprenta cuadernos
 
 revisar: $(LISTO)

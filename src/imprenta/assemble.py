@@ -139,7 +139,7 @@ def _fill_cells(
                 body.append(block)
         shown = _floats(cell, blocks, body, caption, chapter)
         result = [*blocks.code, *shown]
-        return [div(result, "i-bloque", numero=str(index))] if result else []
+        return [div(result, "i-bloque", numero=str(index))]
 
     return walk(tree, fill)
 

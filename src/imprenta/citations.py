@@ -10,7 +10,7 @@ from typing import Any
 from imprenta.assemble import Page
 from imprenta.config import BookConfig
 from imprenta.errors import ImprentaError
-from imprenta.pandoc import Node, attribute, div, document, each, has_class, write
+from imprenta.pandoc import Node, attribute, div, document, each, has_class, walk, write
 
 
 def cited_keys(pages: Sequence[Page]) -> set[str]:
@@ -63,7 +63,10 @@ def process_citations(pages: Sequence[Page], config: BookConfig) -> None:
     done: Node = json.loads(write(document(merged, meta), ["-t", "json", "--citeproc"]))
     for block in done["blocks"]:
         if has_class(block, "i-pagina"):
-            pages[int(attribute(block, "numero"))].blocks = block["c"][1]
+            # El texto ya está escrito: sin el nodo Cite, ningún formato lo vuelve a interpretar.
+            pages[int(attribute(block, "numero"))].blocks = walk(
+                block["c"][1], lambda node: node["c"][1] if node["t"] == "Cite" else None
+            )
 
 
 def bibliography_keys(config: BookConfig) -> list[str]:

@@ -146,6 +146,8 @@ class HtmlWriter:
                 *node["c"][1], raw("html", "</div>")]
 
     def _bloque(self, node: Node) -> list[Node]:
+        if not node["c"][1]:
+            return []
         return [raw("html", '<div class="celda">'), *node["c"][1], raw("html", "</div>")]
 
     def _figura(self, node: Node) -> list[Node]:

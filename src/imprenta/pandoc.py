@@ -1,6 +1,7 @@
 """El árbol de pandoc: leerlo, recorrerlo y volver a escribirlo."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
@@ -10,6 +11,7 @@ from imprenta.errors import ImprentaError
 
 Node = dict[str, Any]
 READER = "markdown"
+NUMBER = re.compile(r"[-+−]?[\d.,]+(e[-+]?\d+)?\s*%?|NaN|—|–|-")
 
 
 @lru_cache(maxsize=1)
@@ -46,9 +48,29 @@ def read_html_fragments(fragments: Sequence[str]) -> list[list[Node]]:
     """Varios trozos de HTML → sus bloques, con una sola llamada a pandoc."""
     if not fragments:
         return []
+    # pandas acompaña sus tablas de una hoja de estilo propia; el libro tiene la suya.
+    fragments = [re.sub(r"<(style|script)\b.*?</\1\s*>", "", item, flags=re.S | re.I)
+                 for item in fragments]
     joined = "".join(f'<div class="trozo">{fragment}</div>' for fragment in fragments)
     document = json.loads(run_pandoc(["-f", "html", "-t", "json"], joined))
-    return [block["c"][1] for block in document["blocks"]]
+    return [walk(block["c"][1], _plain_table) for block in document["blocks"]]
+
+
+def _plain_table(node: Node) -> Any:
+    """Quita los Div que envuelven una tabla y alinea a la derecha sus columnas de números."""
+    if node["t"] == "Div":
+        return node["c"][1]
+    if node["t"] != "Table":
+        return None
+    content = list(node["c"])
+    rows = [row for body in content[4] for row in body[3]]
+    alignments = []
+    for column, (align, width) in enumerate(content[2]):
+        cells = [text_of(row[1][column][4]) for row in rows if column < len(row[1])]
+        numeric = bool(cells) and all(NUMBER.fullmatch(cell) for cell in cells)
+        alignments.append([{"t": "AlignRight"} if numeric else align, width])
+    content[2] = alignments
+    return {"t": "Table", "c": content}
 
 
 def document(blocks: Sequence[Node], meta: Node | None = None) -> Node:

@@ -77,7 +77,8 @@ def _open(path: Path, shape: tuple[int, int, int]) -> np.memmap | None:
 def _write(dataset: Dataset, shape: tuple[int, int, int], path: Path, progress: bool) -> None:
     films, size, _ = shape
     starts = range(0, films, _CHUNK)
-    steps = track(starts, f"Preparando {dataset.name} a {size} px, por bloques") if progress else starts
+    title = f"Preparando {dataset.name} a {size} px, por bloques"
+    steps = track(starts, title) if progress else starts
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     # Escritura corriente y no un memmap: con el disco lleno, un memmap mata el proceso.
     with atomic_path(path) as temporary, open(temporary, "wb") as handle:

@@ -50,9 +50,7 @@ class AuditReport:
     def crossing(self) -> tuple[tuple[str, ...], ...]:
         """Grupos de archivos idénticos repartidos entre particiones oficiales distintas."""
         where = dict(zip(self.films["image_id"], self.films["official_split"], strict=True))
-        return tuple(
-            group for group in self.duplicates if len({where[name] for name in group}) > 1
-        )
+        return tuple(group for group in self.duplicates if len({where[name] for name in group}) > 1)
 
     def as_frame(self) -> pd.DataFrame:
         """Una fila por partición y clase presentes.

@@ -119,9 +119,7 @@ def official(manifest: pd.DataFrame, seed: int, val_fraction: float = 0.1) -> pd
     return _series(values, manifest)
 
 
-def by_file(
-    manifest: pd.DataFrame, seed: int, fractions: Sequence[float] = FRACTIONS
-) -> pd.Series:
+def by_file(manifest: pd.DataFrame, seed: int, fractions: Sequence[float] = FRACTIONS) -> pd.Series:
     """Reparte archivo por archivo, con las clases en proporción y sin mirar a los pacientes.
 
     Está aquí para medir la fuga: películas de un mismo niño caen a ambos lados.

@@ -265,7 +265,7 @@ def _identity(model: "keras.Model", train: _Source, val: _Source, options: list)
     """Resumen de todo lo que determina el resultado: si cambia, no se retoma."""
     keras = load_keras()
     digest = hashlib.sha256(json.dumps([keras.__version__, options]).encode())
-    digest.update(model.to_json().encode())
+    digest.update(json.dumps(model.get_config(), default=str).encode())
     for weight in model.get_weights():
         digest.update(np.ascontiguousarray(weight))
     for source in (train, val):

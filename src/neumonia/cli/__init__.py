@@ -33,6 +33,7 @@ def build_parser() -> SpanishParser:
     add = parser.commands()
     data.add_commands(add)
     study.add_command(add)
+    study.add_table_command(add)
     explain.add_command(add)
     return parser
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from neumonia.cli.parser import SpanishParser
 from neumonia.datasets import NAMES
 from neumonia.evaluation import metrics_table, to_markdown
+from neumonia.files import write_text
 from neumonia.splits import KINDS
 from neumonia.study import Config, Study, export_study
 from neumonia.study.export import MODEL_TITLES
+from neumonia.study.report import update_readme
 
 
 def add_options(parser: SpanishParser) -> None:
@@ -32,7 +34,26 @@ def add_command(add: Callable[..., SpanishParser]) -> None:
     parser.add_argument(
         "--sin-modelos", action="store_true", help="no copia los .keras a la carpeta de salida"
     )
+    parser.add_argument(
+        "--sello",
+        type=Path,
+        metavar="ARCHIVO",
+        help="escribe aquí qué productos se usaron; cambia solo si cambia alguno",
+    )
     parser.set_defaults(run=_run)
+
+
+def add_table_command(add: Callable[..., SpanishParser]) -> None:
+    """Registra ``tabla``."""
+    parser = add("tabla", help="escribe en un README la tabla de los estudios publicados")
+    parser.add_argument("archivo", metavar="README", type=Path)
+    parser.set_defaults(run=_write_table)
+
+
+def _write_table(options: argparse.Namespace) -> int:
+    update_readme(options.archivo)
+    print(f"Tabla de resultados escrita en {options.archivo}")
+    return 0
 
 
 def config_from(options: argparse.Namespace) -> Config:
@@ -53,6 +74,8 @@ def _run(options: argparse.Namespace) -> int:
     prepare(study)
     if options.salida is not None:
         export_study(study, options.salida, models=not options.sin_modelos)
+    if options.sello is not None:
+        write_text(options.sello, "".join(f"{item.key}\n" for item in study.used.values()))
     print_summary(study)
     if options.salida is not None:
         print(f"Resultado: {options.salida.resolve()}")

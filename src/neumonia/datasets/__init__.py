@@ -145,7 +145,7 @@ def download_dataset(
 
     if name == "kermany":
         return download_kermany(destination or library(name), progress, replace)
-    return download_pneumoniamnist(destination or library(name), size)
+    return download_pneumoniamnist(destination or library(name), size, progress)
 
 
 def _known(name: str) -> str:

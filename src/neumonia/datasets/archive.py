@@ -259,10 +259,8 @@ def printable(raw: str) -> str:
     return "".join(char if char.isprintable() else "�" for char in raw)
 
 
-def _listing(
-    entries: list[Entry], skipped: list[Skipped], ignored: int, by_stamp: bool
-) -> Listing:
-    """Quita las copias: mismo nombre y mismo tamaño; en un zip (``by_stamp``), también mismo CRC."""
+def _listing(entries: list[Entry], skipped: list[Skipped], ignored: int, by_stamp: bool) -> Listing:
+    """Quita las copias: igual nombre y tamaño y, en un zip (``by_stamp``), también igual CRC."""
     kept: dict[str, Entry] = {}
     repeated = 0
     # El archivo oficial repite todo en un segundo chest_xray/ anidado: gana la ruta más corta.

@@ -91,7 +91,7 @@ def parse_name(filename: str, folder_class: str) -> tuple[str, str]:
 def import_kermany(
     source: Path | str, destination: Path | str, progress: bool = True, replace: bool = False
 ) -> ImportReport:
-    """Copia las películas de un zip o carpeta a ``destination/{train,val,test}/{NORMAL,PNEUMONIA}``.
+    """Copia las películas de un zip o carpeta a ``destination``, en ``train/NORMAL`` y demás.
 
     Cada archivo se decodifica por completo antes de aceptarlo; los dañados se nombran en el
     informe y se sigue. Los bytes se guardan sin cambios, con ``manifest.csv`` e ``informe.json``.

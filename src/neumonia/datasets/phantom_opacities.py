@@ -52,36 +52,36 @@ def draw_opacity(rng: np.random.Generator, subtype: str, difficulty: float) -> O
     difficulty : float
         En [0, 1]; a mayor dificultad, opacidades más tenues y más pequeñas.
     """
-    strength, extent = 1.12 - 0.60 * difficulty, 1.22 - 0.44 * difficulty
+    strength, extent = 1.30 - 0.60 * difficulty, 1.45 - 0.50 * difficulty
     foci = {"lobar": _lobar, "bronconeumonia": _patchy, "difusa": _diffuse}[subtype](rng)
     foci[:, 2:4] *= extent
-    foci[:, 5] = np.clip(foci[:, 5] * strength, 0.0, 0.92)
+    foci[:, 5] = np.clip(foci[:, 5] * strength, 0.0, 0.95)
     roughness = {"lobar": 0.33, "bronconeumonia": 0.55, "difusa": 0.30}[subtype]
     cloud, grain = Cloud.draw(rng, (5, 9)), Cloud.draw(rng, (16, 28))
     return Opacity(subtype, foci, cloud, grain, roughness, _bronchi(rng, subtype, foci))
 
 
 def _lobar(rng: np.random.Generator) -> np.ndarray:
-    chosen = rng.permutation(len(_LOBES))[:1 + int(rng.uniform() < 0.15)]
+    chosen = rng.permutation(len(_LOBES))[:1 + int(rng.uniform() < 0.30)]
     rows = []
     for index in chosen:
         side, x, y, a, b, fissure = _LOBES[index]
         cut = fissure if rng.uniform() < 0.6 else 0
         rows.append((side * (x + rng.normal(0, 0.02)), y + rng.normal(0, 0.03),
                      a * rng.uniform(0.75, 1.2), b * rng.uniform(0.75, 1.2),
-                     rng.normal(0, 0.4), rng.uniform(0.55, 0.92), cut))
+                     rng.normal(0, 0.4), rng.uniform(0.65, 0.95), cut))
     return np.array(rows)
 
 
 def _patchy(rng: np.random.Generator) -> np.ndarray:
-    count = int(rng.integers(5, 11))
+    count = int(rng.integers(7, 14))
     lean = rng.uniform(0.15, 0.85)
     side = np.where(rng.uniform(size=count) < lean, -1.0, 1.0)
     x = side * rng.uniform(0.12, 0.28, count)
     y = rng.triangular(0.30, 0.66, 0.78, count)
     radius = rng.uniform(0.045, 0.100, count)
     return np.column_stack((x, y, radius, radius * rng.uniform(0.8, 1.3, count),
-                            rng.normal(0, 0.6, count), rng.uniform(0.35, 0.75, count),
+                            rng.normal(0, 0.6, count), rng.uniform(0.40, 0.80, count),
                             np.zeros(count)))
 
 
@@ -90,7 +90,7 @@ def _diffuse(rng: np.random.Generator) -> np.ndarray:
     for side in (-1.0, 1.0):
         rows.append((side * rng.uniform(0.12, 0.17), rng.uniform(0.47, 0.56),
                      rng.uniform(0.13, 0.19), rng.uniform(0.19, 0.27), -side * 0.35,
-                     rng.uniform(0.34, 0.58), 0.0))
+                     rng.uniform(0.48, 0.75), 0.0))
     return np.array(rows)
 
 
@@ -123,7 +123,7 @@ def fill_fraction(opacity: Opacity, x: np.ndarray, y: np.ndarray, change: float)
             edge = cy + fissure * 0.62 * b + 0.15 * (np.abs(x) - abs(cx))
             filled = filled * step(fissure * (edge - y), 0.010)
         clear = clear * (1.0 - filled)
-    grain = {"difusa": 0.40, "bronconeumonia": 0.30, "lobar": 0.12}[opacity.subtype]
+    grain = {"difusa": 0.45, "bronconeumonia": 0.40, "lobar": 0.15}[opacity.subtype]
     patchy = np.clip(1.0 + grain * opacity.grain.at(x, y), 0.2, 1.8)
     return np.clip((1.0 - clear) * patchy, 0.0, 0.95).astype(np.float32)
 

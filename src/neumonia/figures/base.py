@@ -28,6 +28,8 @@ WIDTH = 6.5
 DPI = 150
 SMALL = 8.0
 _CSS_DPI = 96
+# Letras en negrita de 9 puntos que caben, con su trazo, en media figura.
+_KEY_WIDTH = 30
 
 _STYLE = {
     "font.family": "DejaVu Sans",
@@ -157,16 +159,27 @@ def new_figure(height: float, width: float = WIDTH, layout: str = "constrained")
     return figure
 
 
+def key_columns(texts: Sequence[str]) -> int:
+    """Columnas en que caben los rótulos de ``key_above``: dos si son breves."""
+    return 2 if len(texts) > 1 and max(map(len, texts)) <= _KEY_WIDTH else 1
+
+
+def key_height(texts: Sequence[str]) -> float:
+    """Pulgadas que ocupan los rótulos de ``key_above``, con su nota."""
+    return 0.3 + 0.2 * math.ceil(len(texts) / key_columns(texts))
+
+
 def key_above(figure: Figure, entries: Sequence[tuple[str, palette.Style]], note: str = "") -> None:
     """Rótulos sobre los ejes, cada uno con su trazo y en su color, donde no tapan ninguna curva."""
+    texts = [text for text, _ in entries]
     handles = [
         Line2D([], [], marker=style.marker, markersize=6, markeredgecolor="white", **style.stroke())
         for _, style in entries
     ]
     key = figure.legend(
-        handles, [text for text, _ in entries], loc="outside upper left", fontsize=9,
-        frameon=False, handlelength=2.8, ncols=min(len(entries), 2), title=note or None,
-        title_fontsize=SMALL, alignment="left", borderpad=0.1,
+        handles, texts, loc="outside upper left", fontsize=9, frameon=False, handlelength=2.8,
+        ncols=key_columns(texts), title=note or None, title_fontsize=SMALL, alignment="left",
+        borderpad=0.1,
     )  # fmt: skip
     key.get_title().set_color(palette.MUTED)
     for text, (_, style) in zip(key.get_texts(), entries, strict=True):

@@ -22,6 +22,7 @@ from neumonia.figures.base import (
     illustrated,
     integer,
     key_above,
+    key_height,
     new_figure,
 )
 
@@ -125,7 +126,7 @@ def roc_curves(
     """
     _need_models(probabilities)
     styles = palette.model_styles(list(probabilities))
-    figure = new_figure(3.75 + 0.17 * ((len(probabilities) - 1) // 2))
+    figure = new_figure(3.4)
     whole, corner = figure.subplots(1, 2, width_ratios=(1.0, 1.0))
     entries, facts, marks = [], [], []
     for name, scores in probabilities.items():
@@ -163,7 +164,7 @@ def roc_curves(
             zorder=1,
         )  # fmt: skip
     )
-    key_above(figure, entries, f"la marca es el punto de trabajo con umbral {threshold:g}")
+    _key_with_mark(figure, entries, threshold)
     whole.set_title("Curva completa")
     corner.set_title("El recuadro, ampliado")
     for axes, low, high in ((whole, 0.0, 1.0), (corner, 1.0 - reach, reach)):
@@ -202,7 +203,7 @@ def pr_curves(
     _need_models(probabilities)
     styles = palette.model_styles(list(probabilities))
     prevalence = float(check_labels(labels).mean())
-    figure = new_figure(3.3 + 0.17 * ((len(probabilities) - 1) // 2))
+    figure = new_figure(2.8)
     axes = figure.subplots()
     entries, facts, lowest = [], [], prevalence
     for name, scores in probabilities.items():
@@ -234,7 +235,7 @@ def pr_curves(
     axes.set_xlabel("exhaustividad (sensibilidad)")
     axes.set_ylabel("precisión")
     axes.grid()
-    key_above(figure, entries, f"la marca es el punto de trabajo con umbral {threshold:g}")
+    _key_with_mark(figure, entries, threshold)
     alt = (
         f"Curvas de precisión y exhaustividad; el azar daría la prevalencia, {prevalence:.3f}. "
         f"{'. '.join(facts)}."
@@ -324,6 +325,13 @@ def _mirrored(axes: Axes, truth: np.ndarray, scores: np.ndarray, threshold: floa
 def _share(over: int, under: int) -> str:
     total = over + under
     return f"el {100 * over / total:.1f} %" if total else "ninguna"
+
+
+def _key_with_mark(figure: Figure, entries: list, threshold: float) -> None:
+    """Pone los rótulos arriba y agranda la figura lo que ellos ocupan."""
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + key_height([text for text, _ in entries]))
+    key_above(figure, entries, f"la marca es el punto de trabajo con umbral {threshold:g}")
 
 
 def _need_models(models: Mapping[str, Any]) -> None:

@@ -1,13 +1,13 @@
 """Figuras de Grad-CAM: los mapas sobre las placas y el cálculo paso a paso."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
 from PIL import Image
 
 from neumonia.errors import DataError
@@ -38,8 +38,8 @@ def gradcam_grid(
 ) -> tuple[Figure, str]:
     """Cada radiografía junto a su mapa superpuesto.
 
-    Con un solo arreglo de mapas se ponen dos parejas por fila; con un diccionario, una fila por
-    radiografía y una columna por modelo.
+    Con un solo arreglo de mapas se ponen dos parejas por fila (tres si pasan de ocho); con un
+    diccionario, una fila por radiografía y una columna por modelo.
 
     Parameters
     ----------
@@ -63,7 +63,9 @@ def gradcam_grid(
             )
     if len(titles) != len(films) or not models:
         raise DataError(f"Necesitamos {len(films)} títulos y al menos un modelo.")
-    pairs = 2 if list(models) == [""] and len(films) > 1 else 1
+    pairs = 1
+    if list(models) == [""] and len(films) > 1:
+        pairs = 2 if len(films) <= 8 else 3
     per_film = 1 + len(models)
     columns = pairs * per_film
     side = min(WIDTH / columns, 2.1)
@@ -89,44 +91,40 @@ def gradcam_grid(
 
 
 @illustrated
-def gradcam_steps(
-    image: np.ndarray,
-    features: np.ndarray,
-    weights: ArrayLike,
-    heatmap: np.ndarray,
-    channels: int = 3,
-) -> tuple[Figure, str]:
+def gradcam_steps(steps: Mapping[str, Any], channels: int = 3) -> tuple[Figure, str]:
     """El cálculo de Grad-CAM en seis pasos, de la placa al mapa.
 
     Parameters
     ----------
-    image : uint8 (H, W)
-    features : float (h, w, C)
-        Salida de la capa explicada.
-    weights : float (C,)
-        Gradiente medio del logit respecto de cada canal.
-    heatmap : float (H, W) en [0, 1]
-        El resultado final, ya rectificado, ampliado y normalizado.
+    steps : dict de ``gradcam.cam_steps``
+        Usa ``image`` (H, W) en 0..255; ``features`` (h, w, C), la salida de la capa explicada;
+        ``weights`` (C,), el gradiente medio del logit en cada canal; y ``normalised`` (H, W) en
+        [0, 1], el mapa final.
     channels : int de 1 a 3
         Canales que se muestran: los que más aportan a favor y, en último lugar, el que más resta.
 
     Raises
     ------
     DataError
-        Si las formas no corresponden.
+        Si falta un paso o las formas no corresponden (HiResCAM no tiene un peso por canal).
     """
-    maps = np.asarray(features, dtype=np.float64)
-    alphas = np.asarray(weights, dtype=np.float64)
+    missing = [key for key in ("image", "features", "weights", "normalised") if key not in steps]
+    if missing:
+        raise DataError(f"A los pasos de Grad-CAM les falta: {', '.join(missing)}.")
+    maps = np.asarray(steps["features"], dtype=np.float64)
+    alphas = np.asarray(steps["weights"], dtype=np.float64)
     if maps.ndim != 3 or alphas.shape != maps.shape[2:]:
         raise DataError(
             f"Las características deben ser (h, w, C) y los pesos (C,); tienen forma {maps.shape} "
-            f"y {alphas.shape}."
+            f"y {alphas.shape}. HiResCAM no tiene un peso por canal: usemos Grad-CAM."
         )
+    image = np.clip(np.rint(steps["image"]), 0, 255).astype(np.uint8)
+    heatmap = np.asarray(steps["normalised"])
     painted = fine_overlay(image, heatmap)
     weighted = maps @ alphas
     ranked = np.argsort(-alphas * np.abs(maps).mean(axis=(0, 1)), kind="stable")
-    shown = min(channels, 3, alphas.size)
-    chosen = [*ranked[: shown - 1], ranked[-1]]
+    shown = max(1, min(channels, 3, alphas.size))
+    chosen = ranked[:1] if shown == 1 else [*ranked[: shown - 1], ranked[-1]]
 
     figure = new_figure(3.9)
     grid = figure.subplots(2, 4)
@@ -155,7 +153,7 @@ def gradcam_steps(
         f"{integer(total)}, de {height} × {width}; sus pesos, {integer((alphas > 0).sum())} "
         f"positivos y {integer((alphas < 0).sum())} negativos; la suma ponderada, negativa en el "
         f"{negative:.1f} % de sus puntos; la parte positiva; y el mapa sobre la placa: "
-        f"{describe_map(np.asarray(heatmap))}."
+        f"{describe_map(heatmap)}."
     )
     return figure, alt
 

@@ -61,7 +61,7 @@ def example_films(
     separator = "\n" if max(map(len, names)) > 22 else " · "
     title_lines = 3 if separator == "\n" else 2
     figure = new_figure(
-        lines * (WIDTH / _COLUMNS + 0.05 + 0.14 * title_lines), WIDTH * columns / _COLUMNS
+        lines * (WIDTH / _COLUMNS + 0.1 + 0.14 * title_lines) + 0.06, WIDTH * columns / _COLUMNS
     )
     panels = figure.subplots(lines, columns, squeeze=False).ravel()
     seen = []
@@ -299,8 +299,9 @@ def _limit_density(axes: Axes, densities: Mapping[int, np.ndarray]) -> None:
     """El negro puro del marco aplasta el resto: si sobresale, se corta y se dice cuánto vale."""
     inner = max(float(density[2:254].max()) for density in densities.values())
     outer = max(float(density[0]) for density in densities.values())
-    axes.set_ylim(0, 100 * 1.1 * max(inner, 1e-6))
-    if outer > 1.1 * inner:
+    cut = outer > 1.1 * inner
+    axes.set_ylim(0, 100 * (1.45 if cut else 1.1) * max(inner, 1e-6))
+    if cut:
         texts = [f"{palette.CLASS_NAMES[k]} {100 * d[0]:.1f} %" for k, d in densities.items()]
         axes.annotate(
             "\n".join(["negro puro, fuera de escala:", *texts]), (0.05, 0.97),

@@ -202,4 +202,4 @@ def _bias_label_offset(bias: float, best: float) -> tuple[float, float]:
     """Bajo la curva el mínimo; sobre ella los demás, hacia el lado del valle."""
     if bias == best:
         return 0.0, -9.0
-    return (np.sign(best) or 1.0) * 34.0, 9.0
+    return (np.sign(best) * 34.0 if abs(best) > 0.7 else 0.0), 9.0

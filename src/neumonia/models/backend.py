@@ -1,5 +1,6 @@
 """Puerta única a Keras: cuándo se carga, con qué motor y con qué precisión."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 def load_keras() -> ModuleType:
-    """Importa Keras sobre TensorFlow, sin los avisos de arranque, y lo devuelve.
+    """Importa Keras sobre TensorFlow, sin sus avisos, y lo devuelve.
+
+    Quien quiera los avisos define antes ``TF_CPP_MIN_LOG_LEVEL=0``.
 
     Raises
     ------
@@ -23,8 +26,12 @@ def load_keras() -> ModuleType:
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    quiet = os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3"
+    if quiet:
+        # Sus avisos de «retracing» aparecen cada vez que un mismo proceso entrena varias redes.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
-        with _quiet_start():
+        with _quiet_start(quiet):
             import keras
     except ImportError as error:
         raise ConfigError(
@@ -41,13 +48,12 @@ def load_keras() -> ModuleType:
 
 
 @contextmanager
-def _quiet_start() -> Iterator[None]:
+def _quiet_start(quiet: bool) -> Iterator[None]:
     """Calla los avisos que TensorFlow 2.21 escribe al cargarse aunque se pida el nivel 3.
 
-    Los escribe su parte en C++, en el descriptor 2; ``sys.stderr`` no los ve. Quien define
-    ``TF_CPP_MIN_LOG_LEVEL`` con otro nivel los recibe.
+    Los escribe su parte en C++, en el descriptor 2; ``sys.stderr`` no los ve.
     """
-    if "tensorflow" in sys.modules or os.environ["TF_CPP_MIN_LOG_LEVEL"] != "3":
+    if not quiet or "tensorflow" in sys.modules:
         yield
         return
     sys.stderr.flush()
