@@ -5,7 +5,6 @@ convierten: ``i-codigo``, ``i-salida``, ``i-figura``, ``i-tabla``, ``i-ecuacion`
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,15 +12,11 @@ from imprenta.chapter import INLINE, Cell, Chapter, Text
 from imprenta.config import BookConfig
 from imprenta.errors import ImprentaError
 from imprenta.execute import Executed
+from imprenta.nodes import Node, attribute, div, each, has_class, plain, walk
 from imprenta.outputs import CellBlocks, cell_blocks, figure_block
-from imprenta.pandoc import (
-    Node, attribute, div, each, has_class, para, plain, read_html_fragments, read_markdown,
-    text_of, walk,
-)
+from imprenta.pandoc import read_html_fragments, read_markdown
+from imprenta.structures import Action, structures_of
 
-Action = Callable[[Node], Any]
-CALLOUTS = ("note", "tip", "warning", "important", "caution")
-EQUATION_LABEL = re.compile(r"^\{#(eq-[\w-]+)\}(.*)$")
 MARKDOWN_SPECIALS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~^$@'\"])")
 
 
@@ -64,7 +59,7 @@ def assemble(executed: Executed, config: BookConfig) -> Page:
     media: dict[str, bytes] = {}
     for blocks in cells.values():
         media.update(blocks.media)
-    structures = _structures(chapter)
+    structures = structures_of(chapter)
     tree = _fill_cells(walk(document["blocks"], structures), chapter, cells, structures)
     return _page(chapter, tree, media)
 
@@ -89,14 +84,16 @@ def inline_markdown(code: str, data: dict[str, Any], path: str, line: int) -> st
     if "text/html" in data or any(mime.startswith("image/") for mime in data):
         raise ImprentaError(
             f"La expresión en línea `{code}` no es texto: las tablas y figuras van en una celda.",
-            path, line,
+            path,
+            line,
         )
     shown = str(data.get("text/plain", ""))
     if re.match(r"(np|numpy)\.\w+\(", shown):
         raise ImprentaError(
             f"La expresión en línea `{code}` se imprimiría como «{shown}»: démosle formato, por "
             'ejemplo f"{valor:.3f}".',
-            path, line,
+            path,
+            line,
         )
     if len(shown) > 1 and shown[0] == shown[-1] and shown[0] in "'\"":
         shown = MARKDOWN_SPECIALS.sub(r"\\\1", shown[1:-1])
@@ -154,148 +151,14 @@ def _floats(
             raise ImprentaError(
                 f"La celda «{cell.options.label}» debe producir exactamente una tabla y produjo "
                 f"{len(found)}.",
-                chapter.path, cell.line,
+                chapter.path,
+                cell.line,
             )
         inner = found[0]["c"][1]
         parts = [inner[0], *([div([leyenda], "i-leyenda")] if leyenda else inner[1:])]
         numbered = div(parts, "i-tabla", identifier=cell.options.label)
         return walk(body, lambda node: numbered if node == found[0] else None)
     return body + [figure_block(cell, picture, leyenda) for picture in blocks.figures]
-
-
-def _table(node: Node) -> Node:
-    content = list(node["c"])
-    identifier, own = content[0][0], content[1][1]
-    content[0] = ["", content[0][1], content[0][2]]
-    content[1] = [None, []]
-    parts = [div([{"t": "Table", "c": content}], "i-cuerpo")]
-    if own:
-        parts.append(div([plain(own[0]["c"])], "i-leyenda"))
-    return div(parts, "i-tabla", identifier=identifier)
-
-
-def _structures(chapter: Chapter) -> Action:
-    """Convierte figuras, tablas, ecuaciones y avisos escritos en Markdown."""
-
-    def change(node: Node) -> Any:
-        kind = node["t"]
-        if kind == "Figure":
-            return _markdown_figure(node)
-        if kind == "Table":
-            return _table(node)
-        if kind in ("Para", "Plain"):
-            return _equations(node)
-        if kind in ("RawBlock", "RawInline"):
-            if re.fullmatch(r"\s*<!--.*?-->\s*", node["c"][1], re.S):
-                return []
-            if node["c"][0] == "html" and kind == "RawBlock":
-                return None
-            raise ImprentaError(
-                f"No se admite código {node['c'][0]} dentro del texto: {node['c'][1][:60]!r}.",
-                chapter.path,
-            )
-        return _division(node) if kind == "Div" else None
-
-    return change
-
-
-def _markdown_figure(node: Node) -> Node:
-    identifier = node["c"][0][0]
-    picture = next(item for item in each(node["c"][2]) if item["t"] == "Image")
-    alt = attribute(picture, "fig-alt") or attribute(picture, "alt") or text_of(picture["c"][1])
-    width = attribute(picture, "width")
-    pairs = [["width", width]] if width else []
-    fixed = {"t": "Image", "c": [["", [], pairs], [{"t": "Str", "c": alt}], picture["c"][2]]}
-    parts = [div([para([fixed])], "i-cuerpo")]
-    caption = node["c"][1][1]
-    if caption:
-        parts.append(div([plain(caption[0]["c"])], "i-leyenda"))
-    return div(parts, "i-figura", identifier=identifier)
-
-
-def _equations(node: Node) -> Node | list[Node] | None:
-    inlines = node["c"]
-    for position, item in enumerate(inlines):
-        if item["t"] != "Math" or item["c"][0]["t"] != "DisplayMath":
-            continue
-        after = position + 1
-        while after < len(inlines) and inlines[after]["t"] in ("Space", "SoftBreak"):
-            after += 1
-        match = EQUATION_LABEL.match(inlines[after]["c"]) if (
-            after < len(inlines) and inlines[after]["t"] == "Str") else None
-        if not match:
-            continue
-        formula = item["c"][1].strip() + (rf"\text{{{match[2]}}}" if match[2] else "")
-        equation = div(
-            [para([{"t": "Math", "c": [{"t": "DisplayMath"}, formula]}])],
-            "i-ecuacion", identifier=match[1],
-        )
-        before, rest = _trim(inlines[:position]), _trim(inlines[after + 1 :])
-        result = [para(before)] if before else []
-        result.append(equation)
-        if rest:
-            tail = _equations(para(rest)) or para(rest)
-            result.extend(tail) if isinstance(tail, list) else result.append(tail)
-        return result
-    return None
-
-
-def _trim(inlines: list[Node]) -> list[Node]:
-    blank = ("Space", "SoftBreak", "LineBreak")
-    start, end = 0, len(inlines)
-    while start < end and inlines[start]["t"] in blank:
-        start += 1
-    while end > start and inlines[end - 1]["t"] in blank:
-        end -= 1
-    return inlines[start:end]
-
-
-def _division(node: Node) -> Node | None:
-    identifier, classes, _ = node["c"][0]
-    for name in CALLOUTS:
-        if f"callout-{name}" in classes:
-            return _callout(node, name)
-    if identifier.startswith(("fig-", "tbl-")) and "i-figura" not in classes:
-        return _float_division(node, identifier)
-    if "content-visible" in classes or "content-hidden" in classes:
-        return _conditional(node, "content-visible" in classes)
-    return None
-
-
-def _callout(node: Node, name: str) -> Node:
-    blocks = list(node["c"][1])
-    title: list[Node] = []
-    if attribute(node, "title"):
-        title = read_markdown(attribute(node, "title"))["blocks"][0]["c"]
-    elif blocks and blocks[0]["t"] == "Header":
-        title = blocks.pop(0)["c"][2]
-    return div(
-        [div([plain(title)], "i-leyenda"), div(blocks, "i-cuerpo")],
-        "i-aviso", identifier=node["c"][0][0], tipo=name,
-        plegado="si" if attribute(node, "collapse") == "true" else "",
-    )
-
-
-def _float_division(node: Node, identifier: str) -> Node:
-    blocks = list(node["c"][1])
-    caption = plain(blocks.pop()["c"]) if len(blocks) > 1 and blocks[-1]["t"] == "Para" else None
-    if identifier.startswith("tbl-"):
-        inner = next((block for block in blocks if has_class(block, "i-tabla")), None)
-        if inner is not None:
-            blocks = inner["c"][1][0]["c"][1]
-    parts = [div(blocks, "i-cuerpo")]
-    if caption is not None:
-        parts.append(div([caption], "i-leyenda"))
-    return div(parts, "i-figura" if identifier.startswith("fig-") else "i-tabla",
-               identifier=identifier)
-
-
-def _conditional(node: Node, visible: bool) -> Node:
-    wanted = attribute(node, "when-format")
-    formats = {wanted} if wanted else {"html", "typst"} - {attribute(node, "unless-format")}
-    if not visible:
-        formats = {"html", "typst"} - formats
-    return div(node["c"][1], "i-formato", solo=" ".join(sorted(formats)))
 
 
 def _page(chapter: Chapter, tree: list[Node], media: dict[str, bytes]) -> Page:

@@ -56,13 +56,16 @@ def build(
     live = [item for item in executed if item.chapter.cells]
     reused = sum(item.cached for item in live)
     if reused:
-        say(f"  {reused} de {len(live)} capítulos con código no cambiaron: usamos su última "
-            "ejecución.")
+        say(
+            f"  {reused} de {len(live)} capítulos con código no cambiaron: usamos su última "
+            "ejecución."
+        )
     pages, targets = prepare(executed, config)
     addresses = notebook_addresses(pages)
     write_site(pages, targets, config, output, addresses)
     write_notebooks(executed, pages, config, output)
-    write_pdf(pages, targets, config, output / config.pdf_name)
+    for warning in write_pdf(pages, targets, config, output / config.pdf_name):
+        say(f"  Typst avisa: {warning}")
 
 
 def build_notebooks(

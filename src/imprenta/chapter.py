@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -138,8 +138,11 @@ def read_chapter(root: Path, path: str, appendix: bool = False) -> Chapter:
                 parts.append(Text(pending_line, "\n".join(pending) + "\n"))
             options, code = read_options(body, path, number + 2)
             index = sum(isinstance(part, Cell) for part in parts)
+            while code and not code[0].strip():
+                code = code[1:]
             code_line = number + 2 + len(body) - len(code)
-            parts.append(Cell(number + 1, code_line, "\n".join(code).strip("\n"), options, index))
+            text_code = "\n".join(code).rstrip("\n")
+            parts.append(Cell(number + 1, code_line, text_code, options, index))
             pending, pending_line = [], end + 2
         else:
             fences.append(Fence(number + 1, end + 1, info, "\n".join(body)))
@@ -149,7 +152,7 @@ def read_chapter(root: Path, path: str, appendix: bool = False) -> Chapter:
         parts.append(Text(pending_line, "\n".join(pending) + "\n"))
     chapter = Chapter(path, source, text, front, tuple(parts), tuple(fences), appendix)
     masked = mask_prose(chapter.masked_headings, start)
-    return Chapter(path, source, text, front, tuple(parts), tuple(fences), appendix, start + 1, masked)
+    return replace(chapter, title_line=start + 1, masked=masked)
 
 
 def _front_matter(rows: list[str], path: str) -> tuple[dict[str, Any], int]:
@@ -199,13 +202,15 @@ def _check_cell(cell: re.Match[str], match: re.Match[str], path: str, line: int)
     if cell["rest"].strip():
         raise ImprentaError(
             "Las opciones de la celda van en líneas «#| clave: valor», no entre las llaves.",
-            path, line,
+            path,
+            line,
         )
     if match["indent"] or match["quote"]:
         raise ImprentaError(
             "Una celda debe empezar en la primera columna: dentro de una lista o de una cita "
             "Quarto no la ejecuta.",
-            path, line,
+            path,
+            line,
         )
 
 

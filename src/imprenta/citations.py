@@ -10,13 +10,19 @@ from typing import Any
 from imprenta.assemble import Page
 from imprenta.config import BookConfig
 from imprenta.errors import ImprentaError
-from imprenta.pandoc import Node, attribute, div, document, each, has_class, walk, write
+from imprenta.nodes import Node, attribute, div, each, has_class, walk
+from imprenta.pandoc import document, run_pandoc, write
 
 
 def cited_keys(pages: Sequence[Page]) -> set[str]:
     """Claves citadas en el libro (las referencias cruzadas ya no están en el árbol)."""
-    return {item["citationId"] for page in pages for node in each(page.blocks)
-            if node["t"] == "Cite" for item in node["c"][0]}
+    return {
+        item["citationId"]
+        for page in pages
+        for node in each(page.blocks)
+        if node["t"] == "Cite"
+        for item in node["c"][0]
+    }
 
 
 def references_page(pages: Sequence[Page]) -> int | None:
@@ -77,8 +83,6 @@ def bibliography_keys(config: BookConfig) -> list[str]:
     ImprentaError
         Si el archivo no puede leerse.
     """
-    from imprenta.pandoc import run_pandoc
-
     if config.bibliography is None:
         return []
     text = config.bibliography.read_text(encoding="utf-8")

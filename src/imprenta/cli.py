@@ -43,12 +43,17 @@ def _parser() -> argparse.ArgumentParser:
         description="Imprime el libro: sitio, PDF y cuadernos, a partir de _quarto.yml.",
     )
     parser.add_argument("--raiz", metavar="CARPETA", help="carpeta del libro (por omisión, esta)")
-    orders = parser.add_subparsers(metavar="ORDEN", required=True, title="órdenes",
-                                   parser_class=SpanishParser, dest="orden")
+    orders = parser.add_subparsers(
+        metavar="ORDEN", required=True, title="órdenes", parser_class=SpanishParser, dest="orden"
+    )
     book = orders.add_parser("libro", help="imprime el sitio, el PDF y los cuadernos")
-    book.add_argument("--motor", choices=("auto", "quarto", "pandoc"), default="auto",
-                      help="auto (por omisión): quarto si está en el PATH y es 1.9 o posterior; "
-                      "si no, pandoc y Typst")
+    book.add_argument(
+        "--motor",
+        choices=("auto", "quarto", "pandoc"),
+        default="auto",
+        help="auto (por omisión): quarto si está en el PATH y es 1.9 o posterior; "
+        "si no, pandoc y Typst",
+    )
     _common(book)
     book.set_defaults(run=_book)
     lint = orders.add_parser("revisar", help="revisa los capítulos sin ejecutarlos")
@@ -60,10 +65,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--salida", metavar="CARPETA",
-                        help="dónde escribir (por omisión, la de _quarto.yml)")
-    parser.add_argument("--sin-cache", action="store_true",
-                        help="ejecuta todos los capítulos aunque nada haya cambiado")
+    parser.add_argument(
+        "--salida", metavar="CARPETA", help="dónde escribir (por omisión, la de _quarto.yml)"
+    )
+    parser.add_argument(
+        "--sin-cache",
+        action="store_true",
+        help="ejecuta todos los capítulos aunque nada haya cambiado",
+    )
 
 
 def _output(config: BookConfig, options: argparse.Namespace) -> Path:
@@ -149,4 +158,5 @@ def _size(path: Path) -> str:
         total = sum(item.stat().st_size for item in path.rglob("*") if item.is_file())
     else:
         total = path.stat().st_size
-    return f"{total / 1e6:.1f} MB".replace(".", ",") if total >= 1e5 else f"{total / 1e3:.1f} kB".replace(".", ",")
+    amount, unit = (total / 1e6, "MB") if total >= 1e5 else (total / 1e3, "kB")
+    return f"{amount:.1f} {unit}".replace(".", ",")

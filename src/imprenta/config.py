@@ -13,13 +13,34 @@ from imprenta.errors import ImprentaError
 FILE_NAME = "_quarto.yml"
 
 TOP_KEYS = {
-    "project", "lang", "language", "book", "bibliography", "execute", "format", "imprenta",
-    "number-sections", "crossref",
+    "project",
+    "lang",
+    "language",
+    "book",
+    "bibliography",
+    "execute",
+    "format",
+    "imprenta",
+    "number-sections",
+    "crossref",
 }
 PROJECT_KEYS = {"type", "output-dir"}
 BOOK_KEYS = {
-    "title", "subtitle", "author", "date", "description", "output-file", "chapters", "appendices",
-    "page-footer", "search", "sidebar", "downloads", "reader-mode", "open-graph", "page-navigation",
+    "title",
+    "subtitle",
+    "author",
+    "date",
+    "description",
+    "output-file",
+    "chapters",
+    "appendices",
+    "page-footer",
+    "search",
+    "sidebar",
+    "downloads",
+    "reader-mode",
+    "open-graph",
+    "page-navigation",
 }
 EXECUTE_KEYS = {"echo", "warning", "eval", "output", "error", "cache", "freeze", "enabled"}
 PRESS_KEYS = {"dependencias", "entorno", "espera", "procesos"}
@@ -156,8 +177,10 @@ def load_config(root: Path) -> BookConfig:
     entries = _entries(root, book, fail)
     bibliography = data.get("bibliography")
     if isinstance(bibliography, list):
-        bibliography = bibliography[0] if len(bibliography) == 1 else fail(
-            "La imprenta admite un solo archivo de bibliografía.", "bibliography"
+        bibliography = (
+            bibliography[0]
+            if len(bibliography) == 1
+            else fail("La imprenta admite un solo archivo de bibliografía.", "bibliography")
         )
     if bibliography and not (root / bibliography).is_file():
         fail(f"No existe el archivo de bibliografía {bibliography}.", "bibliography")
@@ -173,14 +196,17 @@ def load_config(root: Path) -> BookConfig:
         description=str(book.get("description") or "").strip(),
         lang=str(data["lang"]),
         output_dir=str(project.get("output-dir") or "_book"),
-        output_stem=re.sub(r"[ <>()|:&;#?*'\\/]", "-", str(book.get("output-file") or book["title"])),
+        output_stem=_file_stem(str(book.get("output-file") or book["title"])),
         entries=entries,
         bibliography=root / bibliography if bibliography else None,
         footer=_footer(book.get("page-footer")),
         css=tuple(_as_list(html.get("css"))),
         execute={"echo": True, "warning": True, "eval": True, "error": False, "output": True}
-        | {key: value for key, value in execute.items() if key in
-           ("echo", "warning", "eval", "error", "output")},
+        | {
+            key: value
+            for key, value in execute.items()
+            if key in ("echo", "warning", "eval", "error", "output")
+        },
         strings={str(k): str(v) for k, v in (data.get("language") or {}).items()},
         dependencies=tuple(_as_list(press.get("dependencias"))),
         environment=tuple(_as_list(press.get("entorno"))),
@@ -189,6 +215,11 @@ def load_config(root: Path) -> BookConfig:
         toc_depth=int(html.get("toc-depth") or 3),
         raw=data,
     )
+
+
+def _file_stem(title: str) -> str:
+    """Nombre de archivo de un título, con la misma regla que Quarto."""
+    return re.sub(r"[ <>()|:&;#?*'\\/]", "-", title)
 
 
 def _integer(block: dict[str, Any], key: str, default: int, fail: Any) -> int:
@@ -233,8 +264,9 @@ def _as_list(value: Any) -> list[str]:
     if value is None:
         return []
     values = value if isinstance(value, list) else [value]
-    return [item["name"] if isinstance(item, dict) and "name" in item else str(item)
-            for item in values]
+    return [
+        item["name"] if isinstance(item, dict) and "name" in item else str(item) for item in values
+    ]
 
 
 def _footer(value: Any) -> tuple[str, ...]:
@@ -242,6 +274,9 @@ def _footer(value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
     if isinstance(value, dict):
-        return tuple(str(value[side]) for side in ("left", "center", "right")
-                     if isinstance(value.get(side), str))
+        return tuple(
+            str(value[side])
+            for side in ("left", "center", "right")
+            if isinstance(value.get(side), str)
+        )
     return (str(value),)

@@ -1,5 +1,6 @@
 """Con qué se imprime: Quarto si lo hay y es reciente; si no, pandoc y Typst."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -106,11 +107,10 @@ def _bounded_try(say: Callable[[str], None], seconds: float) -> tuple[Path | Non
     if ready:
         return ready, "lo trajimos con pip"
     shutil.rmtree(folder, ignore_errors=True)
-    try:
+    # Sin una carpeta donde anotarlo, la próxima vez se intentará de nuevo.
+    with contextlib.suppress(OSError):
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.write_text(problem or "no funciona\n", encoding="utf-8")
-    except OSError:
-        pass  # sin caché donde anotarlo, la próxima vez se intentará de nuevo
     return None, f"no se pudo traer ({problem or 'lo que llegó no funciona'})"
 
 
@@ -124,15 +124,33 @@ def _usable(folder: Path) -> Path | None:
 
 def _install(folder: Path, seconds: float) -> str:
     """Instala quarto-cli en ``folder``. Devuelve "" o la razón del fracaso."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--no-deps",
-               "--disable-pip-version-check", "--retries", "0", "--timeout", "10",
-               "--target", str(folder), "quarto-cli"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-input",
+        "--no-deps",
+        "--disable-pip-version-check",
+        "--retries",
+        "0",
+        "--timeout",
+        "10",
+        "--target",
+        str(folder),
+        "quarto-cli",
+    ]
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         # Grupo propio: pip deja hijos (la compilación que descarga) y hay que detenerlos a todos.
         process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            start_new_session=True, stdin=subprocess.DEVNULL,
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
         )
     except OSError as error:
         return f"pip no arranca: {error.strerror}"
@@ -153,10 +171,8 @@ def _install(folder: Path, seconds: float) -> str:
 
 def _stop(process: subprocess.Popen[str]) -> None:
     if hasattr(os, "killpg"):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     else:
         process.kill()
     process.communicate()
@@ -174,16 +190,23 @@ def run_quarto(
         el libro queda roto.
     """
     environment = os.environ | {
-        "QUARTO_PYTHON": sys.executable, "PYTHONHASHSEED": "0", "NO_COLOR": "1",
+        "QUARTO_PYTHON": sys.executable,
+        "PYTHONHASHSEED": "0",
+        "NO_COLOR": "1",
         "PYTHONPATH": os.pathsep.join(
-            [str(config.root / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]),
+            [str(config.root / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+        ),
     }
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     relative = os.path.relpath(output, config.root)
     process = subprocess.Popen(
         [str(quarto), "render", str(config.root), "--output-dir", relative],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-        env=environment, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=environment,
+        stdin=subprocess.DEVNULL,
     )
     warnings: list[str] = []
     try:
@@ -203,6 +226,25 @@ def run_quarto(
         raise ImprentaError(f"quarto render terminó con código {code}.")
     if warnings:
         raise ImprentaError(_summary(warnings))
+    remove_remote_scripts(output)
+
+
+REMOTE_SCRIPT = re.compile(
+    r"<script\b[^>]*\bsrc=[\"']https?://[^>]*>\s*</script>\s*"
+    r"|<script[^>]*>define\('jquery'.*?</script>\s*"
+)
+
+
+def remove_remote_scripts(site: Path) -> None:
+    """Quita de las páginas los guiones de la red que Quarto añade cuando hay tablas de pandas.
+
+    Ninguna salida del libro los usa, y el sitio debe funcionar sin conexión.
+    """
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        clean = REMOTE_SCRIPT.sub("", text)
+        if clean != text:
+            page.write_text(clean, encoding="utf-8")
 
 
 def _summary(warnings: Sequence[str]) -> str:

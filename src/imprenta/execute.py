@@ -47,8 +47,11 @@ def is_evaluated(cell: Cell, config: BookConfig) -> bool:
 def build_notebook(chapter: Chapter, config: BookConfig) -> NotebookNode:
     """Cuaderno que se ejecuta: las celdas, y tras cada texto sus expresiones en línea."""
     notebook = new_notebook()
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3",
-                                       "language": "python"}
+    notebook.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
     for position, part in enumerate(chapter.parts):
         if isinstance(part, Cell):
             if is_evaluated(part, config):
@@ -144,14 +147,16 @@ async def _run(notebook: NotebookNode, chapter: Chapter, config: BookConfig) -> 
             raise ImprentaError(
                 f"La celda no terminó en {config.timeout} s (se cambia con «imprenta: espera:» en "
                 f"{config.root / '_quarto.yml'}).".replace(str(config.root) + os.sep, ""),
-                chapter.path, part.line,
+                chapter.path,
+                part.line,
             ) from None
         except DeadKernelError:
             part = _unfinished(notebook, chapter)
             raise ImprentaError(
                 "El proceso de Python murió mientras ejecutaba esta celda; suele ser falta de "
                 "memoria. Probemos con «imprenta: procesos: 1» en _quarto.yml.",
-                chapter.path, part.line,
+                chapter.path,
+                part.line,
             ) from None
         except Exception as error:
             failure = _failure(notebook, chapter)
@@ -184,11 +189,15 @@ def _failure(notebook: NotebookNode, chapter: Chapter) -> ImprentaError | None:
                 if isinstance(part, Cell) and inside:
                     line = part.code_line + int(inside[0][0] or inside[0][1]) - 1
                 detail = ANSI.sub("", f"{output.ename}: {output.evalue}").strip()
-                name = f" (celda «{part.options.label}»)" if (
-                    isinstance(part, Cell) and part.options.label) else ""
+                name = (
+                    f" (celda «{part.options.label}»)"
+                    if (isinstance(part, Cell) and part.options.label)
+                    else ""
+                )
                 return ImprentaError(
                     f"La celda que empieza en la línea {part.line}{name} falló con {detail}",
-                    chapter.path, line,
+                    chapter.path,
+                    line,
                 )
     return None
 

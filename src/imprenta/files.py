@@ -54,14 +54,22 @@ def replacement_folder(path: Path) -> Iterator[Path]:
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name.lstrip('.')}-", dir=path.parent))
     except OSError as error:
         raise explain(error, path) from error
-    old = temporary.with_name(temporary.name + "-anterior")
     try:
         yield temporary
-        temporary.chmod(0o777 & ~_umask())
+        _swap(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _swap(new: Path, path: Path) -> None:
+    """Pone ``new`` en el lugar de ``path``; si no se puede, ``path`` vuelve a su sitio."""
+    old = new.with_name(new.name + "-anterior")
+    try:
+        new.chmod(0o777 & ~_umask())
         if path.exists():
             os.replace(path, old)
         try:
-            os.replace(temporary, path)
+            os.replace(new, path)
         except OSError:
             if old.exists():
                 os.replace(old, path)
@@ -69,5 +77,4 @@ def replacement_folder(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise explain(error, path) from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

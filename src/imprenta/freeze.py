@@ -47,8 +47,10 @@ class Freezer:
     def path(self, chapter: Chapter, notebook: NotebookNode) -> Path:
         """Archivo donde está (o estará) el resultado de ejecutar ``notebook``."""
         code = json.dumps(
-            [[cell.source, cell.metadata.get("tags", []), cell.metadata["imprenta"]]
-             for cell in notebook.cells]
+            [
+                [cell.source, cell.metadata.get("tags", []), cell.metadata["imprenta"]]
+                for cell in notebook.cells
+            ]
         )
         key = hashlib.sha256(f"{self.base}\n{chapter.path}\n{code}".encode()).hexdigest()[:20]
         return self.folder / f"{chapter.stem.replace('/', '--')}-{key}.ipynb"
@@ -81,8 +83,12 @@ def _files(path: Path) -> list[Path]:
         return [path]
     found = []
     for folder, names, files in os.walk(path):
-        names[:] = sorted(name for name in names
-                          if name not in SKIPPED_FOLDERS and not name.endswith(".egg-info"))
-        found.extend(Path(folder) / name for name in sorted(files)
-                     if not name.endswith((".pyc", "~")) and not name.startswith("."))
+        names[:] = sorted(
+            name for name in names if name not in SKIPPED_FOLDERS and not name.endswith(".egg-info")
+        )
+        found.extend(
+            Path(folder) / name
+            for name in sorted(files)
+            if not name.endswith((".pyc", "~")) and not name.startswith(".")
+        )
     return found

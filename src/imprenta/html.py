@@ -6,18 +6,34 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 from imprenta.assemble import Page
-from imprenta.pandoc import (
-    Node, attribute, document, each, has_class, link, plain, raw, raw_inline, span, string,
-    text_of, walk, write,
+from imprenta.nodes import (
+    Node,
+    attribute,
+    has_class,
+    link,
+    parts,
+    plain,
+    raw,
+    raw_inline,
+    span,
+    string,
+    text_of,
+    walk,
 )
+from imprenta.pandoc import document, write
 from imprenta.refs import Target
 from imprenta.strings import word
 
-WRITER = ["-t", "html5", "--mathml", "--wrap=none", "--email-obfuscation=none",
-          "--syntax-highlighting=pygments"]
+WRITER = [
+    "-t",
+    "html5",
+    "--mathml",
+    "--wrap=none",
+    "--email-obfuscation=none",
+    "--syntax-highlighting=pygments",
+]
 ICONS = {"note": "ℹ", "tip": "✔", "warning": "⚠", "important": "❗", "caution": "✋"}
 
 
@@ -45,8 +61,12 @@ class HtmlWriter:
     """
 
     def __init__(
-        self, pages: Sequence[Page], targets: dict[str, Target], strings: dict[str, str],
-        addresses: Sequence[str], references: int | None,
+        self,
+        pages: Sequence[Page],
+        targets: dict[str, Target],
+        strings: dict[str, str],
+        addresses: Sequence[str],
+        references: int | None,
     ) -> None:
         self.pages, self.targets, self.strings = pages, targets, strings
         self.addresses, self.references = list(addresses), references
@@ -56,11 +76,15 @@ class HtmlWriter:
         page = self.pages[position]
         tree = walk(page.blocks, lambda node: self._convert(node, position))
         text = write(document(tree, {"lang": {"t": "MetaString", "c": "es"}}), WRITER)
-        text = text.replace("<hr />\n<ol>", "<ol>")
+        # El pie de notas lleva su título, y un bloque de código que se desplaza debe poder
+        # alcanzarse con el teclado.
+        text = text.replace("<hr />\n<ol>", "<ol>").replace("<pre", '<pre tabindex="0"')
         return re.sub(
             r'(<section id="footnotes"[^>]*>)',
-            lambda m: f'{m[1]}\n<h2 id="notas-al-pie">'
-            f"{quote(word(self.strings, 'section-title-footnotes'))}</h2>",
+            lambda m: (
+                f'{m[1]}\n<h2 id="notas-al-pie">'
+                f"{quote(word(self.strings, 'section-title-footnotes'))}</h2>"
+            ),
             text,
         ).replace('class="footnotes footnotes-end-of-document"', 'class="notas"')
 
@@ -78,8 +102,9 @@ class HtmlWriter:
             if block["t"] == "Header" and block["c"][0] <= depth:
                 level, (identifier, classes, pairs), inlines = block["c"]
                 if "unlisted" not in classes:
-                    found.append(Heading(level, identifier, dict(pairs).get("numero", ""),
-                                         text_of(inlines)))
+                    found.append(
+                        Heading(level, identifier, dict(pairs).get("numero", ""), text_of(inlines))
+                    )
         return found
 
     def _convert(self, node: Node, position: int) -> Any:
@@ -90,11 +115,17 @@ class HtmlWriter:
             return self._image(node, position)
         if kind == "Header":
             return _heading(node)
-        if kind == "CodeBlock":
-            return _code(node)
         if kind == "Div":
-            for name in ("codigo", "salida", "figura", "tabla", "ecuacion", "aviso", "formato",
-                         "bloque"):
+            for name in (
+                "codigo",
+                "salida",
+                "figura",
+                "tabla",
+                "ecuacion",
+                "aviso",
+                "formato",
+                "bloque",
+            ):
                 if has_class(node, f"i-{name}"):
                     return getattr(self, f"_{name}")(node)
         return None
@@ -142,8 +173,11 @@ class HtmlWriter:
         return [raw("html", start), *node["c"][1], raw("html", "</details>")]
 
     def _salida(self, node: Node) -> list[Node]:
-        return [raw("html", f'<div class="salida salida-{attribute(node, "tipo")}">'),
-                *node["c"][1], raw("html", "</div>")]
+        return [
+            raw("html", f'<div class="salida salida-{attribute(node, "tipo")}">'),
+            *node["c"][1],
+            raw("html", "</div>"),
+        ]
 
     def _bloque(self, node: Node) -> list[Node]:
         if not node["c"][1]:
@@ -156,8 +190,11 @@ class HtmlWriter:
         start = f'<figure class="figura"{_id(node)}>'
         result = [raw("html", start), *blocks]
         if caption:
-            result += [raw("html", "<figcaption>"), plain([*_number(node), *caption]),
-                       raw("html", "</figcaption>")]
+            result += [
+                raw("html", "<figcaption>"),
+                plain([*_number(node), *caption]),
+                raw("html", "</figcaption>"),
+            ]
         return [*result, raw("html", "</figure>")]
 
     def _tabla(self, node: Node) -> list[Node]:
@@ -166,15 +203,19 @@ class HtmlWriter:
         if caption:
             inlines = [*_number(node), *caption]
             body = [_captioned(item, inlines) if item["t"] == "Table" else item for item in body]
-        start = (f'<div class="tabla"{_id(node)} role="region" tabindex="0" '
-                 f'aria-label="{quote(name)}">')
+        start = (
+            f'<div class="tabla"{_id(node)} role="region" tabindex="0" aria-label="{quote(name)}">'
+        )
         return [raw("html", start), *body, raw("html", "</div>")]
 
     def _ecuacion(self, node: Node) -> list[Node]:
         number = attribute(node, "numero")
         inlines = node["c"][1][0]["c"]
-        return [raw("html", f'<div class="ecuacion"{_id(node)}>'), plain(inlines),
-                raw("html", f'<span class="numero">({number})</span></div>')]
+        return [
+            raw("html", f'<div class="ecuacion"{_id(node)}>'),
+            plain(inlines),
+            raw("html", f'<span class="numero">({number})</span></div>'),
+        ]
 
     def _aviso(self, node: Node) -> list[Node]:
         kind = attribute(node, "tipo")
@@ -184,25 +225,31 @@ class HtmlWriter:
         head = f'{icon}<span class="clase">{quote(label)}</span>'
         title = [raw_inline("html", head)]
         if caption:
-            title += [raw_inline("html", ' <span class="titulo">'), *caption,
-                      raw_inline("html", "</span>")]
+            title += [
+                raw_inline("html", ' <span class="titulo">'),
+                *caption,
+                raw_inline("html", "</span>"),
+            ]
         if attribute(node, "plegado"):
-            return [raw("html", f'<details class="aviso aviso-{kind}"{_id(node)}><summary>'),
-                    plain(title), raw("html", '</summary><div class="cuerpo">'), *body,
-                    raw("html", "</div></details>")]
-        return [raw("html", f'<div class="aviso aviso-{kind}"{_id(node)} role="note">'
-                    '<p class="cabeza">'), plain(title),
-                raw("html", '</p><div class="cuerpo">'), *body, raw("html", "</div></div>")]
+            return [
+                raw("html", f'<details class="aviso aviso-{kind}"{_id(node)}><summary>'),
+                plain(title),
+                raw("html", '</summary><div class="cuerpo">'),
+                *body,
+                raw("html", "</div></details>"),
+            ]
+        return [
+            raw(
+                "html", f'<div class="aviso aviso-{kind}"{_id(node)} role="note"><p class="cabeza">'
+            ),
+            plain(title),
+            raw("html", '</p><div class="cuerpo">'),
+            *body,
+            raw("html", "</div></div>"),
+        ]
 
     def _formato(self, node: Node) -> list[Node]:
         return node["c"][1] if "html" in attribute(node, "solo").split() else []
-
-
-def parts(node: Node) -> tuple[list[Node], list[Node]]:
-    """Cuerpo y leyenda (en línea) de un Div propio."""
-    body = next((item["c"][1] for item in node["c"][1] if has_class(item, "i-cuerpo")), [])
-    caption = next((item["c"][1] for item in node["c"][1] if has_class(item, "i-leyenda")), [])
-    return body, caption[0]["c"] if caption else []
 
 
 def media_folder(address: str) -> str:
@@ -217,13 +264,6 @@ def relative(start: str, target: str) -> str:
 
 def css_length(width: str) -> str:
     return width if re.search(r"[a-z%]$", width) else f"{width}px"
-
-
-def local_images(page: Page) -> list[str]:
-    """Rutas de las imágenes que la página toma del libro."""
-    found = (node["c"][2][0] for node in each(page.blocks) if node["t"] == "Image")
-    return [unquote(path) for path in found
-            if not path.startswith("medio:") and "://" not in path]
 
 
 def _id(node: Node) -> str:
@@ -249,9 +289,3 @@ def _heading(node: Node) -> Node:
         inlines = [span([string(number)], "numero"), {"t": "Space"}, *inlines]
     kept = [pair for pair in pairs if pair[0] != "numero"]
     return {"t": "Header", "c": [level, [identifier, classes, kept], inlines]}
-
-
-def _code(node: Node) -> Node:
-    # Lo que no es un lenguaje conocido se deja como texto: pandoc no lo colorea.
-    (identifier, classes, _), text = node["c"]
-    return {"t": "CodeBlock", "c": [[identifier, classes, []], text]}

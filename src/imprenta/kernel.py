@@ -20,8 +20,14 @@ def private_kernel_spec() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="imprenta-", ignore_cleanup_errors=True) as folder:
         spec = Path(folder) / "kernels" / KERNEL_NAME
         spec.mkdir(parents=True)
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}",
-                "--log-level=ERROR"]
+        argv = [
+            sys.executable,
+            "-m",
+            "ipykernel_launcher",
+            "-f",
+            "{connection_file}",
+            "--log-level=ERROR",
+        ]
         (spec / "kernel.json").write_text(
             json.dumps({"argv": argv, "display_name": "Python", "language": "python"}),
             encoding="utf-8",

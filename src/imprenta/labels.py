@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from imprenta.chapter import Chapter, iter_matches
-from imprenta.pandoc import each, read_markdown
+from imprenta.nodes import each
+from imprenta.pandoc import read_markdown
 
 ATTRIBUTE_ID = re.compile(r"\{[^{}\n]*?#(?P<name>[A-Za-z][\w.:-]*)[^{}\n]*\}")
 
@@ -34,8 +35,9 @@ def chapter_labels(chapter: Chapter) -> Iterator[Label]:
 
 @lru_cache(maxsize=256)
 def _heading_ids(text: str) -> frozenset[str]:
-    return frozenset(node["c"][1][0] for node in each(read_markdown(text)["blocks"])
-                     if node["t"] == "Header")
+    return frozenset(
+        node["c"][1][0] for node in each(read_markdown(text)["blocks"]) if node["t"] == "Header"
+    )
 
 
 def heading_ids(chapter: Chapter) -> set[str]:

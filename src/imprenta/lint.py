@@ -4,28 +4,23 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import unquote
 
-from imprenta.chapter import CELL_INFO, INLINE, Cell, Chapter, iter_matches, line_of
+from imprenta.chapter import Cell, Chapter, iter_matches
 from imprenta.citations import bibliography_keys
 from imprenta.config import BookConfig
 from imprenta.errors import ImprentaError, Problem
 from imprenta.labels import Label, chapter_labels, heading_ids
+from imprenta.syntax import Finding, SyntaxRules
 
 REFERENCE = re.compile(r"(?<![\w.@\\/])-?@(?P<brace>\{)?(?P<key>[A-Za-z0-9_][\w:.#$%&+?<>~/-]*)")
 SIDE_BY_SIDE = re.compile(r"@(?:fig|tbl|sec|eq)-[\w-]+\s*\[-?@")
-LINK = re.compile(r"(?P<image>!)?\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target><[^>]*>|[^)\s]*)"
-                  r"(?:\s+\"[^\"]*\")?\)(?P<attr>\{[^}]*\})?")
-DIV = re.compile(r"^[ \t]*:{3,}[ \t]*(?P<attr>[^\s:].*?)?[ \t]*:*[ \t]*$", re.M)
-HTML_TAG = re.compile(r"</?[A-Za-z][\w-]*(\s[^<>]*)?/?>")
-AUTOLINK = re.compile(r"<(https?://|mailto:)[^<>\s]+>|<[\w.+-]+@[\w.-]+>")
-SHORTCODE = re.compile(r"\{\{<.*?>\}\}")
-RAW_TEX = re.compile(r"(?<![\\\w])\\(begin|end|newpage|pagebreak|ref|cite|label|textbf|emph)\b")
-SPAN_CLASS = re.compile(r"\]\{[^}]*(?<![\w])\.(?P<name>[A-Za-z][\w-]*)[^}]*\}")
-JET = re.compile(r"""["'](jet|rainbow|hsv|gist_rainbow|nipy_spectral)["']|\bcm\.jet\b|COLORMAP_JET""")
+LINK = re.compile(
+    r"(?P<image>!)?\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target><[^>]*>|[^)\s]*)"
+    r"(?:\s+\"[^\"]*\")?\)(?P<attr>\{[^}]*\})?"
+)
+JET = re.compile(
+    r"""["'](jet|rainbow|hsv|gist_rainbow|nipy_spectral)["']|\bcm\.jet\b|COLORMAP_JET"""
+)
 CROSS = ("fig-", "tbl-", "sec-", "eq-")
-DIV_CLASSES = {"callout-note", "callout-tip", "callout-warning", "callout-important",
-               "callout-caution", "content-visible", "content-hidden"}
-DIV_KEYS = {"title", "collapse", "when-format", "unless-format"}
-FORMATS = {"html", "typst"}
 
 
 def check_book(chapters: Sequence[Chapter], config: BookConfig) -> list[Problem]:
@@ -37,10 +32,13 @@ def check_book(chapters: Sequence[Chapter], config: BookConfig) -> list[Problem]
             previous = labels.get(label.name)
             if previous:
                 where = f"{previous[0]}:{previous[1].line}"
-                problems.append(Problem(
-                    chapter.path, label.line,
-                    f"La etiqueta «{label.name}» ya se usa en {where}.",
-                ))
+                problems.append(
+                    Problem(
+                        chapter.path,
+                        label.line,
+                        f"La etiqueta «{label.name}» ya se usa en {where}.",
+                    )
+                )
             else:
                 labels[label.name] = (chapter.path, label)
     try:
@@ -51,13 +49,20 @@ def check_book(chapters: Sequence[Chapter], config: BookConfig) -> list[Problem]
     for chapter in chapters:
         check = _Check(chapter, chapters, config, set(labels), keys)
         problems.extend(check.run())
-    if keys and any(check_cites(chapter) for chapter in chapters) and not any(
-        re.search(r"^:{3,}\s*\{\s*#refs\s*\}", chapter.masked, re.M) for chapter in chapters
+    if (
+        keys
+        and any(check_cites(chapter) for chapter in chapters)
+        and not any(
+            re.search(r"^:{3,}\s*\{\s*#refs\s*\}", chapter.masked, re.M) for chapter in chapters
+        )
     ):
-        problems.append(Problem(
-            "_quarto.yml", 1,
-            "Hay citas y ningún capítulo contiene «::: {#refs}», donde va la bibliografía.",
-        ))
+        problems.append(
+            Problem(
+                "_quarto.yml",
+                1,
+                "Hay citas y ningún capítulo contiene «::: {#refs}», donde va la bibliografía.",
+            )
+        )
     return sorted(set(problems))
 
 
@@ -66,16 +71,20 @@ def check_cites(chapter: Chapter) -> bool:
     return any(not match["key"].startswith(CROSS) for match in REFERENCE.finditer(chapter.masked))
 
 
-class _Check:
+class _Check(SyntaxRules):
     """Las reglas sobre un capítulo. Cada método ``_rule_…`` da los defectos de una regla."""
 
     def __init__(
-        self, chapter: Chapter, chapters: Sequence[Chapter], config: BookConfig,
-        labels: set[str], keys: set[str],
+        self,
+        chapter: Chapter,
+        chapters: Sequence[Chapter],
+        config: BookConfig,
+        labels: set[str],
+        keys: set[str],
     ) -> None:
-        self.chapter, self.chapters, self.config = chapter, chapters, config
+        super().__init__(chapter)
+        self.chapters, self.config = chapters, config
         self.labels, self.keys = labels, keys
-        self.prose = chapter.masked
 
     def run(self) -> Iterator[Problem]:
         for name in sorted(dir(self)):
@@ -83,18 +92,18 @@ class _Check:
                 for line, message in getattr(self, name)():
                     yield Problem(self.chapter.path, line, message)
 
-    def _rule_cells(self) -> Iterator[tuple[int, str]]:
+    def _rule_cells(self) -> Iterator[Finding]:
         for cell in self.chapter.cells:
             yield from self._figure_cell(cell)
             match = JET.search(cell.code)
             if match:
                 yield (
                     cell.code_line + cell.code.count("\n", 0, match.start()),
-                    f"El mapa de colores {match[0]} crea bordes que no existen y no se lee en gris: "
+                    f"El mapa de colores {match[0]} crea bordes falsos y no se lee en gris: "
                     "usemos uno perceptual (viridis, cividis, inferno).",
                 )
 
-    def _figure_cell(self, cell: Cell) -> Iterator[tuple[int, str]]:
+    def _figure_cell(self, cell: Cell) -> Iterator[Finding]:
         options, label = cell.options, cell.options.label
         has_figure = any(options.get(name) for name in ("fig-cap", "fig-alt"))
         if label.startswith("fig-") or has_figure:
@@ -107,7 +116,7 @@ class _Check:
             if options.get("fig-cap") and options.get("fig-cap") == options.get("fig-alt"):
                 yield (
                     options.line("fig-alt", cell.line),
-                    "«fig-alt» repite la leyenda: debe describir lo que se ve, para quien no lo ve.",
+                    "«fig-alt» repite la leyenda: debe describir lo que se ve.",
                 )
         if label.startswith("tbl-") and not options.get("tbl-cap"):
             yield cell.line, f"A la tabla «{label}» le falta «#| tbl-cap:»."
@@ -121,7 +130,7 @@ class _Check:
                 "Un capítulo sin número no admite figuras ni tablas numeradas.",
             )
 
-    def _rule_references(self) -> Iterator[tuple[int, str]]:
+    def _rule_references(self) -> Iterator[Finding]:
         for line, match in iter_matches(REFERENCE, self.prose):
             key = match["key"].rstrip(".:;,?-/")
             yield from self._reference(line, key, match.start())
@@ -137,7 +146,7 @@ class _Check:
                 "una palabra o una coma entre las dos.",
             )
 
-    def _reference(self, line: int, key: str, position: int = -1) -> Iterator[tuple[int, str]]:
+    def _reference(self, line: int, key: str, position: int = -1) -> Iterator[Finding]:
         if key.startswith(CROSS):
             if key not in self.labels:
                 yield line, f"La referencia @{key} no existe en el libro."
@@ -148,14 +157,17 @@ class _Check:
                     "con [texto](archivo.qmd).",
                 )
         elif re.match(r"(Fig|Tbl|Sec|Eq|FIG|TBL|lst|Lst)-", key):
-            yield line, f"La imprenta no admite la referencia @{key}: usemos fig-, tbl-, sec- o eq-."
+            yield (
+                line,
+                f"No se admite la referencia @{key}: usemos fig-, tbl-, sec- o eq-.",
+            )
         elif key not in self.keys and not self._is_email(position):
             yield line, f"La cita @{key} no está en la bibliografía."
 
     def _is_email(self, position: int) -> bool:
         return position > 0 and self.prose[position - 1].isalnum()
 
-    def _rule_links(self) -> Iterator[tuple[int, str]]:
+    def _rule_links(self) -> Iterator[Finding]:
         for line, match in iter_matches(LINK, self.prose):
             target = match["target"].strip("<>")
             if match["image"]:
@@ -165,7 +177,7 @@ class _Check:
             else:
                 yield from self._target(line, target)
 
-    def _image(self, line: int, match: re.Match[str], target: str) -> Iterator[tuple[int, str]]:
+    def _image(self, line: int, match: re.Match[str], target: str) -> Iterator[Finding]:
         if "://" in target:
             yield line, f"La imagen {target} está en la red: el libro debe verse sin conexión."
         elif not (self.chapter.source.parent / unquote(target)).is_file():
@@ -176,13 +188,13 @@ class _Check:
             if not match["text"].strip():
                 yield line, "La figura no tiene leyenda entre los corchetes."
             if not has_alt:
-                yield line, "A la figura le falta «fig-alt=\"…\"»."
+                yield line, 'A la figura le falta «fig-alt="…"».'
             if self.chapter.unnumbered:
                 yield line, "Un capítulo sin número no admite figuras numeradas."
         elif not has_alt and not match["text"].strip():
             yield line, f"La imagen {target} no tiene texto alternativo."
 
-    def _target(self, line: int, target: str) -> Iterator[tuple[int, str]]:
+    def _target(self, line: int, target: str) -> Iterator[Finding]:
         if re.match(r"(https?|mailto|doi):", target):
             return
         if re.match(r"[a-z][a-z0-9+.-]*:", target):
@@ -211,119 +223,3 @@ class _Check:
                 return
         if fragment and other is not None and unquote(fragment) not in heading_ids(other):
             yield line, f"El enlace {target} apunta a una sección que no existe en {other.path}."
-
-    def _rule_divs(self) -> Iterator[tuple[int, str]]:
-        stack: list[tuple[int, str]] = []
-        for line, match in iter_matches(DIV, self.prose):
-            attributes = match["attr"] or ""
-            if not attributes:
-                if not stack:
-                    yield line, "Este «:::» no cierra ningún bloque."
-                else:
-                    stack.pop()
-                continue
-            stack.append((line, attributes))
-            yield from self._division(line, attributes)
-        for line, attributes in stack:
-            yield line, f"El bloque «::: {attributes}» no se cierra."
-
-    def _division(self, line: int, attributes: str) -> Iterator[tuple[int, str]]:
-        if not attributes.startswith("{") or not attributes.endswith("}"):
-            yield line, f"Escribamos el bloque con llaves: «::: {{.{attributes.strip('{}.')}}}»."
-            return
-        inside = re.sub(r"=\s*(\"[^\"]*\"|'[^']*')", "=_", attributes)
-        classes = re.findall(r"(?<=[\s{])\.([\w-]+)", inside)
-        identifiers = re.findall(r"(?<=[\s{])#([\w.-]+)", inside)
-        known = bool(classes) or any(
-            name == "refs" or name.startswith(("fig-", "tbl-")) for name in identifiers)
-        for name in classes:
-            if name not in DIV_CLASSES:
-                yield (
-                    line,
-                    f"La imprenta no admite el bloque «.{name}». Los admitidos son: "
-                    f"{', '.join('.' + item for item in sorted(DIV_CLASSES))}.",
-                )
-        if not known:
-            yield line, f"La imprenta no sabe qué hacer con el bloque «::: {attributes}»."
-        for key in re.findall(r"(?<=[\s{])([\w-]+)=", inside):
-            if key not in DIV_KEYS:
-                yield line, f"La imprenta no admite «{key}» en un bloque."
-        for value in re.findall(r"(?:when|unless)-format=[\"']?([\w-]+)", attributes):
-            if value not in FORMATS:
-                yield line, f"El formato «{value}» no es de este libro: html o typst."
-
-    def _rule_headings(self) -> Iterator[tuple[int, str]]:
-        found = list(iter_matches(re.compile(r"^(#{1,6})[ \t]+\S.*$", re.M), self.prose))
-        tops = [line for line, match in found if len(match[1]) == 1]
-        expected = 0 if self.chapter.front.get("title") else 1
-        if len(tops) < expected:
-            yield 1, "El capítulo no tiene título: comencemos con «# Título {#sec-nombre}»."
-        for line in tops[expected:]:
-            yield line, "Un capítulo tiene un solo título de primer nivel."
-        previous = 1
-        for line, match in found:
-            level = len(match[1])
-            if level > previous + 1 and not self._in_div(line):
-                yield line, f"El nivel del título salta de {previous} a {level}."
-            previous = level
-        if "{#" in str(self.chapter.front.get("title", "")):
-            yield (
-                1,
-                "Quarto no reconoce la etiqueta de un título escrito en la portada: usemos "
-                "«# Título {#sec-nombre}» en el texto.",
-            )
-        if self.chapter.front.get("number-sections") is False and not self.chapter.unnumbered:
-            yield (
-                1,
-                "«number-sections: false» no basta: Quarto cuenta el capítulo igual. Añadamos "
-                "{.unnumbered} al título.",
-            )
-
-    def _in_div(self, line: int) -> bool:
-        depth = 0
-        for number, match in iter_matches(DIV, self.prose):
-            if number >= line:
-                break
-            depth += 1 if match["attr"] else -1
-        return depth > 0
-
-    def _rule_unsupported(self) -> Iterator[tuple[int, str]]:
-        prose = AUTOLINK.sub(lambda match: " " * len(match[0]), self.prose)
-        for line, match in iter_matches(HTML_TAG, prose):
-            yield line, f"No se admite HTML en el texto ({match[0]}): no llegaría al PDF."
-        for line, match in iter_matches(SHORTCODE, prose):
-            yield line, f"La imprenta no admite el código corto {match[0]}."
-        for line, match in iter_matches(RAW_TEX, prose):
-            yield line, f"No se admite LaTeX fuera de las fórmulas ({match[0]})."
-        for line, match in iter_matches(SPAN_CLASS, prose):
-            if match["name"] not in ("unnumbered", "unlisted"):
-                yield line, f"La imprenta no admite la clase «.{match['name']}» en el texto."
-        for fence in self.chapter.fences:
-            if fence.info.startswith("{=") and not self._only_html(fence.first, fence.info):
-                yield (
-                    fence.first,
-                    "El HTML directo solo va dentro de «::: {.content-visible "
-                    "when-format=\"html\"}», y con una alternativa para el PDF.",
-                )
-            elif CELL_INFO.match(fence.info):
-                yield fence.first, f"La imprenta no admite el bloque {fence.info}."
-            match = INLINE.search(fence.body)
-            if match:
-                line = fence.first + 1 + line_of(fence.body, match.start("code")) - 1
-                yield line, "Quarto ejecutaría este `{python}` aunque está en un bloque de código."
-
-    def _only_html(self, line: int, info: str) -> bool:
-        if info.strip() != "{=html}":
-            return False
-        stack: list[str] = []
-        for number, match in iter_matches(DIV, self.prose):
-            if number > line:
-                break
-            if match["attr"]:
-                stack.append(match["attr"])
-            elif stack:
-                stack.pop()
-        return any(re.search(r"\.content-visible\b.*when-format=[\"']?html", item)
-                   for item in stack)
-
-

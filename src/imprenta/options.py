@@ -11,8 +11,17 @@ from imprenta.errors import ImprentaError
 BOOLEANS = {"echo", "eval", "warning", "include", "error"}
 TEXTS = {"label", "fig-cap", "fig-alt", "tbl-cap", "code-summary"}
 KNOWN = BOOLEANS | TEXTS | {"output", "code-fold"}
-WITHOUT_EFFECT = {"fig-width", "fig-height", "fig-dpi", "fig-format", "out-width", "out-height",
-                  "fig-asp", "message", "results"}
+WITHOUT_EFFECT = {
+    "fig-width",
+    "fig-height",
+    "fig-dpi",
+    "fig-format",
+    "out-width",
+    "out-height",
+    "fig-asp",
+    "message",
+    "results",
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,8 @@ def read_options(body: list[str], path: str, first_line: int) -> tuple[CellOptio
         if re.match(r"\s*#\| *[a-z-]+:", row):
             raise ImprentaError(
                 "Las opciones «#|» van al comienzo de la celda, antes del código.",
-                path, first_line + offset,
+                path,
+                first_line + offset,
             )
     lines: dict[str, int] = {}
     for offset, row in enumerate(raw):
@@ -67,7 +77,8 @@ def read_options(body: list[str], path: str, first_line: int) -> tuple[CellOptio
         raise ImprentaError(
             "Las opciones de la celda no son YAML válido. Si el texto contiene dos puntos, "
             "comillas o almohadillas, escribámoslo entre comillas.",
-            path, first_line + (mark.line if mark else 0),
+            path,
+            first_line + (mark.line if mark else 0),
         ) from error
     if values is None:
         values = {}
@@ -75,8 +86,9 @@ def read_options(body: list[str], path: str, first_line: int) -> tuple[CellOptio
         raise ImprentaError("Escribamos las opciones como «#| clave: valor».", path, first_line)
     for name, value in values.items():
         _check(str(name), value, path, lines.get(str(name), first_line))
-    clean = {name: value.strip() if isinstance(value, str) else value
-             for name, value in values.items()}
+    clean = {
+        name: value.strip() if isinstance(value, str) else value for name, value in values.items()
+    }
     return CellOptions(clean, lines), body[count:]
 
 
@@ -85,13 +97,15 @@ def _check(name: str, value: Any, path: str, line: int) -> None:
         raise ImprentaError(
             f"La opción «{name}» no tiene efecto en las celdas de Python: el tamaño y el formato "
             "los decide la función que dibuja.",
-            path, line,
+            path,
+            line,
         )
     if name not in KNOWN:
         raise ImprentaError(
             f"Opción de celda desconocida: «{name}». Las admitidas son: "
             f"{', '.join(sorted(KNOWN))}.",
-            path, line,
+            path,
+            line,
         )
     if name in BOOLEANS and not isinstance(value, bool):
         raise ImprentaError(f"La opción «{name}» debe ser true o false.", path, line)
@@ -108,5 +122,7 @@ def _check(name: str, value: Any, path: str, line: int) -> None:
             )
     if name == "label" and not re.fullmatch(r"[A-Za-z][\w.-]*", str(value).strip()):
         raise ImprentaError(
-            f"La etiqueta «{value}» solo puede llevar letras, dígitos, puntos y guiones.", path, line
+            f"La etiqueta «{value}» solo lleva letras, dígitos, puntos y guiones.",
+            path,
+            line,
         )

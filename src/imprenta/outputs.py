@@ -9,7 +9,7 @@ from typing import Any
 from imprenta.chapter import Cell
 from imprenta.config import BookConfig
 from imprenta.errors import ImprentaError
-from imprenta.pandoc import Node, code_block, div, image, para
+from imprenta.nodes import Node, code_block, div, image, para
 
 IMAGES = {"image/svg+xml": ".svg", "image/png": ".png", "image/jpeg": ".jpg"}
 HAS_TABLE = re.compile(r"<table[\s>]", re.I)
@@ -73,8 +73,12 @@ def _code(cell: Cell) -> Node:
     fold = cell.options.get("code-fold", False)
     if fold is False:
         return div([node], "i-codigo")
-    return div([node], "i-codigo", plegado="abierto" if fold == "show" else "si",
-               resumen=cell.options.get("code-summary", ""))
+    return div(
+        [node],
+        "i-codigo",
+        plegado="abierto" if fold == "show" else "si",
+        resumen=cell.options.get("code-summary", ""),
+    )
 
 
 def _shown(text: str, kind: str) -> Node:
@@ -127,7 +131,8 @@ def _data(result: CellBlocks, output: dict[str, Any], cell: Cell, path: str) -> 
         raise ImprentaError(
             "La salida solo existe como HTML y no cabría en el PDF: devolvamos una tabla, una "
             "figura o Markdown.",
-            path, cell.line,
+            path,
+            cell.line,
         )
     if "text/plain" in data:
         result.blocks.append(_shown(data["text/plain"], "texto"))
@@ -143,13 +148,15 @@ def _check_figures(result: CellBlocks, cell: Cell, path: str) -> None:
         raise ImprentaError(
             f"La celda «{label}» debe producir exactamente una imagen y produjo "
             f"{len(result.figures)}. ¿La última línea devuelve la figura?",
-            path, cell.line,
+            path,
+            cell.line,
         )
     if result.figures and not cell.options.get("fig-alt"):
         raise ImprentaError(
             "La celda produce una figura sin «#| fig-alt:»: quien no la ve necesita ese texto. "
             "Demos también «#| label: fig-…» y «#| fig-cap:».",
-            path, cell.line,
+            path,
+            cell.line,
         )
 
 

@@ -8,17 +8,26 @@ from typing import Any
 
 from imprenta.assemble import Page
 from imprenta.errors import ImprentaError
-from imprenta.pandoc import (
-    SPACE, Node, has_class, link, string, walk,
-)
+from imprenta.nodes import SPACE, Node, has_class, link, string, walk
 
 KINDS = ("fig", "tbl", "sec", "eq")
 REFERENCE = re.compile(r"^(fig|tbl|sec|eq)-[\w.-]+$")
-NAMES = {"fig": "Figura", "tbl": "Tabla", "sec": "Sección", "eq": "Ecuación",
-         "ch": "Capítulo", "apx": "Apéndice"}
-LANGUAGE_KEYS = {"fig": "crossref-fig-title", "tbl": "crossref-tbl-title",
-                 "sec": "crossref-sec-prefix", "eq": "crossref-eq-prefix",
-                 "ch": "crossref-ch-prefix", "apx": "crossref-apx-prefix"}
+NAMES = {
+    "fig": "Figura",
+    "tbl": "Tabla",
+    "sec": "Sección",
+    "eq": "Ecuación",
+    "ch": "Capítulo",
+    "apx": "Apéndice",
+}
+LANGUAGE_KEYS = {
+    "fig": "crossref-fig-title",
+    "tbl": "crossref-tbl-title",
+    "sec": "crossref-sec-prefix",
+    "eq": "crossref-eq-prefix",
+    "ch": "crossref-ch-prefix",
+    "apx": "crossref-apx-prefix",
+}
 NBSP = "\u00a0"
 
 
@@ -156,8 +165,7 @@ def _citation(node: Node, page: Page, targets: dict[str, Target]) -> Any:
         if result:
             result += [string(","), SPACE]
         result += _reference(item, target)
-    grouped = len(citations) > 1
-    return [string("("), *result, string(")")] if grouped else result
+    return result
 
 
 def _reference(item: dict[str, Any], target: Target) -> list[Node]:
@@ -169,5 +177,3 @@ def _reference(item: dict[str, Any], target: Target) -> list[Node]:
     else:
         text = [string(target.text)]
     return [link(text, f"#{target.identifier}", "ref-cruzada"), *item["citationSuffix"]]
-
-

@@ -11,9 +11,10 @@ from string import Template
 from imprenta.assemble import Page
 from imprenta.citations import references_page
 from imprenta.config import BookConfig
-from imprenta.errors import ImprentaError
-from imprenta.html import Heading, HtmlWriter, local_images, media_folder, quote, relative
-from imprenta.pandoc import read_markdown, text_of, write
+from imprenta.html import Heading, HtmlWriter, media_folder, quote, relative
+from imprenta.images import local_images
+from imprenta.nodes import text_of
+from imprenta.pandoc import read_markdown, write
 from imprenta.refs import Target
 from imprenta.strings import word
 
@@ -22,7 +23,10 @@ FOLDER = "recursos"
 
 
 def write_site(
-    pages: Sequence[Page], targets: dict[str, Target], config: BookConfig, output: Path,
+    pages: Sequence[Page],
+    targets: dict[str, Target],
+    config: BookConfig,
+    output: Path,
     notebooks: dict[int, str],
 ) -> None:
     """Escribe el sitio completo en ``output``.
@@ -66,8 +70,12 @@ def _resource(name: str) -> str:
 
 
 def _values(
-    pages: Sequence[Page], position: int, addresses: list[str], config: BookConfig,
-    headings: list[Heading], notebooks: dict[int, str],
+    pages: Sequence[Page],
+    position: int,
+    addresses: list[str],
+    config: BookConfig,
+    headings: list[Heading],
+    notebooks: dict[int, str],
 ) -> dict[str, str]:
     here = addresses[position]
     plain_title = _plain_title(pages[position])
@@ -78,10 +86,16 @@ def _values(
     return {
         "idioma": quote(config.lang),
         "titulo_ventana": quote(
-            config.title if position == 0 else f"{plain_title} – {config.title}"),
+            config.title if position == 0 else f"{plain_title} – {config.title}"
+        ),
         "descripcion": quote(
-            str(pages[position].chapter.front.get("description") or config.description
-                or config.subtitle or config.title)),
+            str(
+                pages[position].chapter.front.get("description")
+                or config.description
+                or config.subtitle
+                or config.title
+            )
+        ),
         "autor": quote(config.author),
         "raiz": quote(root),
         "recursos": quote(f"{root}{FOLDER}"),
@@ -141,13 +155,13 @@ def _contents(headings: list[Heading], config: BookConfig) -> str:
             f"{number}{quote(heading.text)}</a></li>"
         )
     title = quote(word(config.strings, "toc-title-website"))
-    return (f'<nav class="indice" aria-labelledby="indice-titulo"><p id="indice-titulo">{title}</p>'
-            "<ul>\n" + "\n".join(items) + "\n</ul></nav>")
+    return (
+        f'<nav class="indice" aria-labelledby="indice-titulo"><p id="indice-titulo">{title}</p>'
+        "<ul>\n" + "\n".join(items) + "\n</ul></nav>"
+    )
 
 
-def _downloads(
-    here: str, position: int, config: BookConfig, notebooks: dict[int, str]
-) -> str:
+def _downloads(here: str, position: int, config: BookConfig, notebooks: dict[int, str]) -> str:
     links = [f'<a href="{quote(relative(here, config.pdf_name))}">Libro en PDF</a>']
     if position in notebooks:
         links.append(
@@ -187,8 +201,9 @@ def _search_entries(page: Page, address: str, body: str) -> list[dict[str, str]]
     entries.append({"d": address, "t": title, "s": "", "x": _words(pieces[0])})
     for start in range(1, len(pieces), 4):
         _, identifier, heading, text = pieces[start : start + 4]
-        entries.append({"d": f"{address}#{identifier}", "t": title, "s": _words(heading),
-                        "x": _words(text)})
+        entries.append(
+            {"d": f"{address}#{identifier}", "t": title, "s": _words(heading), "x": _words(text)}
+        )
     return entries
 
 
@@ -205,10 +220,7 @@ def _copy_media(page: Page, root: Path, output: Path, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name, body in page.media.items():
             (folder / name).write_bytes(body)
-    for name in local_images(page):
-        source = (page.chapter.source.parent / name).resolve()
-        if not source.is_file() or not source.is_relative_to(root):
-            raise ImprentaError(f"No existe la imagen {name} dentro del libro.", page.chapter.path)
-        destination = output / source.relative_to(root)
+    for source, place in local_images(page, root):
+        destination = output / place
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, destination)

@@ -7,8 +7,10 @@ from typing import NoReturn
 HEADINGS = {"usage: ": "uso: ", "positional arguments": "argumentos", "options": "opciones"}
 ERRORS = (
     (r"the following arguments are required: (.*)", r"faltan estos argumentos: \1"),
-    (r"argument (.*?): invalid choice: (.*?) \(choose from (.*)\)",
-     r"argumento \1: \2 no es una opción; elijamos entre \3"),
+    (
+        r"argument (.*?): invalid choice: (.*?) \(choose from (.*)\)",
+        r"argumento \1: \2 no es una opción; elijamos entre \3",
+    ),
     (r"argument (.*?): expected one argument", r"el argumento \1 necesita un valor"),
     (r"argument (.*?): ignored explicit argument (.*)", r"el argumento \1 no lleva valor (\2)"),
     (r"unrecognized arguments: (.*)", r"argumentos desconocidos: \1"),
@@ -32,8 +34,9 @@ class SpanishParser(argparse.ArgumentParser):
         super().__init__(*args, **kwargs)
         self._positionals.title = HEADINGS["positional arguments"]
         self._optionals.title = HEADINGS["options"]
-        self.add_argument("-h", "--help", "--ayuda", action="help",
-                          help="muestra esta ayuda y termina")
+        self.add_argument(
+            "-h", "--help", "--ayuda", action="help", help="muestra esta ayuda y termina"
+        )
 
     def error(self, message: str) -> NoReturn:
         for pattern, translation in ERRORS:

@@ -14,17 +14,26 @@ from urllib.parse import unquote
 from imprenta.assemble import Page
 from imprenta.config import BookConfig
 from imprenta.errors import ImprentaError
-from imprenta.html import local_images, parts
-from imprenta.pandoc import (
-    Node, attribute, code_block, document, each, has_class, link, plain, raw, raw_inline, read_markdown,
-    text_of, walk, write,
+from imprenta.images import local_images
+from imprenta.layout import fold_lines, table_size, typst_width
+from imprenta.nodes import (
+    Node,
+    attribute,
+    code_block,
+    has_class,
+    link,
+    parts,
+    plain,
+    raw,
+    raw_inline,
+    text_of,
+    walk,
 )
+from imprenta.pandoc import document, read_markdown, write
 from imprenta.refs import Target
 from imprenta.strings import word
 
 WRITER = ["-t", "typst", "--wrap=none", "--syntax-highlighting=idiomatic"]
-PAGE_INCHES = 6.1
-COLUMNS = 82
 # pandoc envuelve cada tabla en una figura; la nuestra ya lo es y debe poder partirse.
 NESTED_FIGURE = re.compile(
     r"#figure\(\n\s*(align\(\w+\)\[#table\(.*?\n\s*\)\])\n\s*, kind: table\n\s*\)", re.S
@@ -33,8 +42,8 @@ NESTED_FIGURE = re.compile(
 
 def write_pdf(
     pages: Sequence[Page], targets: dict[str, Target], config: BookConfig, output: Path
-) -> None:
-    """Escribe el PDF del libro en ``output``.
+) -> list[str]:
+    """Escribe el PDF del libro en ``output`` y devuelve los avisos de Typst.
 
     Raises
     ------
@@ -54,22 +63,24 @@ def write_pdf(
         source = folder / "libro.typ"
         source.write_text(book_source(pages, targets, config), encoding="utf-8")
         try:
-            body = typst.compile(
+            body, warnings = typst.compile_with_warnings(
                 str(source), root=str(folder), ignore_system_fonts=True, timestamp=0
             )
         except (typst.TypstError, RuntimeError) as error:
             raise ImprentaError(f"Typst no pudo componer el PDF: {error}") from error
         output.write_bytes(body)
+    return [warning.message for warning in warnings]
 
 
-def book_source(
-    pages: Sequence[Page], targets: dict[str, Target], config: BookConfig
-) -> str:
+def book_source(pages: Sequence[Page], targets: dict[str, Target], config: BookConfig) -> str:
     """Texto Typst del libro completo."""
     writer = TypstWriter(pages, targets, config)
     data = {
-        "titulo": config.title, "subtitulo": config.subtitle, "autor": config.author,
-        "fecha": config.date, "idioma": config.lang,
+        "titulo": config.title,
+        "subtitulo": config.subtitle,
+        "autor": config.author,
+        "fecha": config.date,
+        "idioma": config.lang,
         "contenido": word(config.strings, "toc-title-document"),
         "aviso": _footer_text(config),
     }
@@ -92,11 +103,8 @@ def _place_images(page: Page, position: int, root: Path, folder: Path) -> None:
     target.mkdir()
     for name, body in page.media.items():
         (target / name).write_bytes(body)
-    for name in local_images(page):
-        source = (page.chapter.source.parent / name).resolve()
-        if not source.is_file() or not source.is_relative_to(root):
-            raise ImprentaError(f"No existe la imagen {name} dentro del libro.", page.chapter.path)
-        destination = folder / "imagenes" / source.relative_to(root)
+    for source, place in local_images(page, root):
+        destination = folder / "imagenes" / place
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, destination)
 
@@ -141,16 +149,26 @@ class TypstWriter:
         if kind == "Span" and node["c"][0][0]:
             return self._span(node, position)
         if kind == "Div":
-            for name in ("codigo", "salida", "figura", "tabla", "ecuacion", "aviso", "formato",
-                         "bloque"):
+            for name in (
+                "codigo",
+                "salida",
+                "figura",
+                "tabla",
+                "ecuacion",
+                "aviso",
+                "formato",
+                "bloque",
+            ):
                 if has_class(node, f"i-{name}"):
                     return getattr(self, f"_{name}")(node, position)
             if node["c"][0][0] == "refs":
                 return self._references(node)
             identifier, classes, pairs = node["c"][0]
             if identifier and not identifier.startswith("ref-"):
-                return {"t": "Div", "c": [[self._label(identifier, position), classes, pairs],
-                                          node["c"][1]]}
+                return {
+                    "t": "Div",
+                    "c": [[self._label(identifier, position), classes, pairs], node["c"][1]],
+                }
         return None
 
     def _link(self, node: Node, position: int) -> Node | list[Node]:
@@ -189,8 +207,11 @@ class TypstWriter:
         listed = ", indice: false" if "unlisted" in classes else ""
         label = f" <{self._label(identifier, position)}>" if identifier else ""
         # En una sola línea: el texto del título no lleva saltos.
-        return [raw("typst", f"#seccion({level}, {value}{listed})["), plain(inlines),
-                raw("typst", f"]{label}")]
+        return [
+            raw("typst", f"#seccion({level}, {value}{listed})["),
+            plain(inlines),
+            raw("typst", f"]{label}"),
+        ]
 
     def _span(self, node: Node, position: int) -> list[Node]:
         label = self._label(node["c"][0][0], position)
@@ -203,10 +224,15 @@ class TypstWriter:
         return node["c"][1]
 
     def _salida(self, node: Node, position: int) -> list[Node]:
-        shown = [code_block(fold_lines(item["c"][1])) if item["t"] == "CodeBlock" else item
-                 for item in node["c"][1]]
-        return [raw("typst", f"#salida({literal(attribute(node, 'tipo'))})["), *shown,
-                raw("typst", "]")]
+        shown = [
+            code_block(fold_lines(item["c"][1])) if item["t"] == "CodeBlock" else item
+            for item in node["c"][1]
+        ]
+        return [
+            raw("typst", f"#salida({literal(attribute(node, 'tipo'))})["),
+            *shown,
+            raw("typst", "]"),
+        ]
 
     def _figura(self, node: Node, position: int) -> list[Node]:
         return self._float(node, position, "figura", "")
@@ -232,70 +258,27 @@ class TypstWriter:
     def _ecuacion(self, node: Node, position: int) -> list[Node]:
         number = attribute(node, "numero")
         label = self._label(node["c"][0][0], position)
-        return [raw("typst", f"#numerada({literal(number)})["), plain(node["c"][1][0]["c"]),
-                raw("typst", f"] <{label}>")]
+        return [
+            raw("typst", f"#numerada({literal(number)})["),
+            plain(node["c"][1][0]["c"]),
+            raw("typst", f"] <{label}>"),
+        ]
 
     def _aviso(self, node: Node, position: int) -> list[Node]:
         kind = attribute(node, "tipo")
         body, caption = parts(node)
         name = literal(word(self.config.strings, f"callout-{kind}-title"))
         label = f" <{self._label(node['c'][0][0], position)}>" if node["c"][0][0] else ""
-        return [raw("typst", f"#aviso({literal(kind)}, {name}, ["), plain(caption),
-                raw("typst", "])["), *body, raw("typst", f"]{label}")]
+        return [
+            raw("typst", f"#aviso({literal(kind)}, {name}, ["),
+            plain(caption),
+            raw("typst", "])["),
+            *body,
+            raw("typst", f"]{label}"),
+        ]
 
     def _formato(self, node: Node, position: int) -> list[Node]:
         return node["c"][1] if "typst" in attribute(node, "solo").split() else []
 
     def _references(self, node: Node) -> list[Node]:
         return [raw("typst", "#referencias["), *node["c"][1], raw("typst", "]")]
-
-
-def fold_lines(text: str, columns: int = COLUMNS) -> str:
-    """Parte los renglones que no caben a lo ancho de la página."""
-    rows = []
-    for row in text.split("\n"):
-        while len(row) > columns:
-            cut = row.rfind(" ", columns // 2, columns)
-            cut = cut + 1 if cut > 0 else columns
-            rows.append(row[:cut].rstrip())
-            row = "    " + row[cut:]
-        rows.append(row)
-    return "\n".join(rows)
-
-
-def typst_width(width: str) -> str:
-    """Ancho de imagen de Markdown → Typst, sin pasar nunca del ancho de la caja de texto."""
-    if not width or width.endswith("%"):
-        return width
-    match = re.fullmatch(r"([\d.]+)\s*(px|in|cm|mm|pt|em)?", width)
-    if not match:
-        return "100%"
-    value, unit = float(match[1]), match[2] or "px"
-    inches = value / {"px": 96, "in": 1, "cm": 2.54, "mm": 25.4, "pt": 72, "em": 6.9}[unit]
-    return "100%" if inches >= PAGE_INCHES else f"{inches:.4g}in"
-
-
-def table_size(table: Node) -> float:
-    """Escala de letra para que la tabla quepa a lo ancho, estimada por su texto más largo."""
-    widths: dict[int, int] = {}
-    for node in _rows(table):
-        for column, cell in enumerate(node):
-            widest = max((len(piece) for piece in _lines(cell)), default=0)
-            widths[column] = max(widths.get(column, 0), min(widest, 28))
-    total = sum(widths.values()) + 3 * len(widths)
-    for limit, scale in ((78, 1.0), (92, 0.88), (108, 0.78), (128, 0.68)):
-        if total <= limit:
-            return scale
-    return 0.6
-
-
-def _rows(table: Node) -> list[list[Any]]:
-    head, bodies, foot = table["c"][3], table["c"][4], table["c"][5]
-    rows = list(head[1]) + list(foot[1])
-    for body in bodies:
-        rows += list(body[2]) + list(body[3])
-    return [[cell[4] for cell in row[1]] for row in rows]
-
-
-def _lines(blocks: Any) -> list[str]:
-    return [text_of(node) for node in each(blocks) if node["t"] in ("Plain", "Para", "CodeBlock")]

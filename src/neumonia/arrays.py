@@ -9,7 +9,7 @@ from neumonia.audit import AuditReport, audit
 from neumonia.datasets.base import Dataset
 from neumonia.datasets.images import DECODER_VERSION, resize
 from neumonia.errors import DataError, NeumoniaError
-from neumonia.files import atomic_path, cache_dir, digest, explain_os_error, write_json
+from neumonia.files import atomic_path, cache_dir, describe_os_error, digest, write_json
 from neumonia.progress import track
 
 __all__ = ["AuditReport", "audit", "open_arrays", "resize"]
@@ -67,7 +67,7 @@ def _open(path: Path, shape: tuple[int, int, int]) -> np.memmap | None:
     except FileNotFoundError:
         return None
     except PermissionError as error:
-        raise explain_os_error(error, path) from error
+        raise NeumoniaError(f"No se puede leer {path}: {describe_os_error(error)}.") from error
     except (OSError, ValueError, EOFError):
         return None
     usable = isinstance(array, np.memmap) and array.shape == shape and array.dtype == np.uint8

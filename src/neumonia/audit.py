@@ -111,7 +111,7 @@ class AuditReport:
 
 
 def audit(source: Dataset | Path | str, progress: bool = True) -> AuditReport:
-    """Lee todos los archivos de un conjunto, una carpeta o un zip, y cuenta lo que encuentra.
+    """Lee todos los archivos de un conjunto, carpeta, zip o .npz, y cuenta lo que encuentra.
 
     Un conjunto de archivos sueltos se vuelve a leer desde su carpeta: así se descubre también lo
     que se dañó después de importar.
@@ -134,7 +134,12 @@ def audit(source: Dataset | Path | str, progress: bool = True) -> AuditReport:
         return AuditReport(
             f"el conjunto «{source.name}»", films, source.skipped, find_duplicates(films)
         )
-    return _audit_files(Path(source).expanduser(), progress)
+    path = Path(source).expanduser()
+    if path.suffix.lower() == ".npz" or (path.is_dir() and any(path.glob("pneumoniamnist*.npz"))):
+        from neumonia.datasets.pneumoniamnist import open_pneumoniamnist
+
+        return audit(open_pneumoniamnist(path))
+    return _audit_files(path, progress)
 
 
 def find_duplicates(films: pd.DataFrame) -> tuple[tuple[str, ...], ...]:

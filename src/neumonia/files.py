@@ -1,9 +1,10 @@
-"""Archivos y carpetas: escritura que no deja restos, resúmenes criptográficos y rutas del proyecto."""
+"""Archivos y carpetas: escritura que no deja restos, huellas y rutas del proyecto."""
 
 import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from neumonia.errors import ConfigError, DataError, NeumoniaError
+
+# Los textos del sistema están en inglés; estos son los que se ven de verdad al leer y escribir.
+_REASONS = {
+    errno.EACCES: "no tenemos permiso",
+    errno.EPERM: "no tenemos permiso",
+    errno.EROFS: "el disco es de solo lectura",
+    errno.ENOENT: "no existe",
+    errno.EEXIST: "ya existe y no es una carpeta",
+    errno.ENOTDIR: "una parte de la ruta no es una carpeta",
+    errno.EISDIR: "es una carpeta",
+    errno.ENAMETOOLONG: "el nombre es demasiado largo",
+}
+# NumPy anuncia así un disco lleno, sin código de error.
+_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
 
 def cache_dir() -> Path:
@@ -30,7 +45,7 @@ def cache_dir() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise NeumoniaError(
-            f"No podemos crear la carpeta de trabajo {folder}: {error.strerror}. "
+            f"No podemos crear la carpeta de trabajo {folder}: {_reason(error)}. "
             "Definamos NEUMONIA_CACHE con una carpeta donde se pueda escribir."
         ) from error
     return folder.resolve()
@@ -38,12 +53,24 @@ def cache_dir() -> Path:
 
 def explain_os_error(error: OSError, path: Path) -> NeumoniaError:
     """Traduce un error del sistema al escribir ``path`` en uno que dice qué hacer."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT) or _SHORT_WRITE.search(str(error)):
         return NeumoniaError(
             f"No queda espacio en el disco para escribir {path}. "
             "Liberemos espacio, o definamos NEUMONIA_CACHE en otro disco, y repitamos la orden."
         )
-    return NeumoniaError(f"No se pudo escribir {path}: {error.strerror or error}.")
+    culprit = error.filename
+    elsewhere = isinstance(culprit, str) and not Path(culprit).is_relative_to(Path(path).parent)
+    reason = describe_os_error(error) if elsewhere else _reason(error)
+    return NeumoniaError(f"No se pudo escribir {path}: {reason}.")
+
+
+def describe_os_error(error: OSError) -> str:
+    """El motivo de un error del sistema, en español si lo conocemos, y el archivo que lo causó."""
+    return _reason(error) + (f" ({error.filename})" if error.filename else "")
+
+
+def _reason(error: OSError) -> str:
+    return _REASONS.get(error.errno, error.strerror or str(error))
 
 
 @contextmanager
@@ -101,19 +128,21 @@ def atomic_dir(path: Path | str) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
-        if path.exists():
-            os.replace(path, old)
         try:
+            if path.exists():
+                os.replace(path, old)
             os.replace(temporary, path)
-        except OSError:
-            if old.exists():
+        except BaseException:
+            # También una interrupción: entre los dos cambios de nombre no hay nada en su lugar.
+            if old.exists() and not path.exists():
                 os.replace(old, path)
             raise
     except OSError as error:
         raise explain_os_error(error, path) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def sha256_file(path: Path | str) -> str:

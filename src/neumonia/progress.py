@@ -71,6 +71,8 @@ def _bar(iterable: Iterable[T], description: str, total: int | None) -> Iterator
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
+        # Si la salida va a un archivo, lo que se imprima durante el avance debe llegar allí.
+        redirect_stdout=sys.stdout.isatty(),
     )
     task = bar.add_task(description, total=total)
     started = False

@@ -279,7 +279,7 @@ def _series(values: np.ndarray, manifest: pd.DataFrame) -> pd.Series:
 
 def _check_fractions(fractions: Sequence[float]) -> tuple[float, float, float]:
     values = tuple(float(value) for value in fractions)
-    if len(values) != 3 or not min(values) > 0 or abs(sum(values) - 1) > 1e-9:
+    if len(values) != 3 or min(values) <= 0 or not abs(sum(values) - 1) <= 1e-9:
         raise ConfigError(
             "Las proporciones son tres números positivos que suman 1 (train, val, test); "
             f"recibimos {values}."

@@ -8,7 +8,8 @@ _THIN_SPACE = "\u202f"
 
 def integer(value: float) -> str:
     """Entero con espacio fino de millares desde cinco cifras: ``5856``, ``14 714 688``."""
-    text = f"{round(value):,}" if abs(value) >= 10_000 else str(round(value))
+    whole = round(value)
+    text = f"{whole:,}" if abs(whole) >= 10_000 else str(whole)
     return text.replace(",", _THIN_SPACE)
 
 
@@ -16,14 +17,14 @@ def number(value: float | None, decimals: int = 3) -> str:
     """Decimal con punto: ``0.912``; una raya si no está definido."""
     if value is None or math.isnan(value):
         return UNKNOWN
-    return f"{value:.{decimals}f}"
+    return f"{value:z.{decimals}f}"
 
 
 def percent(value: float | None, decimals: int = 1) -> str:
     """Proporción de 0 a 1 como porcentaje: ``93.4 %``."""
     if value is None or math.isnan(value):
         return UNKNOWN
-    return f"{100 * value:.{decimals}f}{_THIN_SPACE}%"
+    return f"{100 * value:z.{decimals}f}{_THIN_SPACE}%"
 
 
 def interval(low: float | None, high: float | None, decimals: int = 3) -> str:

@@ -240,25 +240,29 @@ def _source(data: tuple, model: "keras.Model", name: str, both_classes: bool = F
 def _stream(
     source: _Source, model: "keras.Model", order: np.ndarray, batch_size: int
 ) -> "tf.data.Dataset":
-    """Lotes (float32, etiqueta) en el orden dado, preparados mientras la red calcula."""
+    """Los lotes de ``_batches``, que se preparan mientras la red calcula."""
     import tensorflow as tf
 
     shape = model.input_shape[1:]
-    rows = source.rows[order]
-
-    def generate() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for start in range(0, len(rows), batch_size):
-            chosen = rows[start : start + batch_size]
-            labels = source.labels[chosen].astype(np.float32)[:, None]
-            yield to_input(source.images[chosen], len(shape) + 1), labels
-
     signature = (
         tf.TensorSpec((None, *shape), tf.float32),
         tf.TensorSpec((None, 1), tf.float32),
     )
-    stream = tf.data.Dataset.from_generator(generate, output_signature=signature)
-    cardinality = tf.data.experimental.assert_cardinality(ceil(len(rows) / batch_size))
+    stream = tf.data.Dataset.from_generator(
+        lambda: _batches(source, order, batch_size, len(shape) + 1), output_signature=signature
+    )
+    cardinality = tf.data.experimental.assert_cardinality(ceil(len(order) / batch_size))
     return stream.apply(cardinality).prefetch(2)
+
+
+def _batches(
+    source: _Source, order: np.ndarray, batch_size: int, rank: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Lotes (imágenes float32 de ``rank`` ejes, etiquetas float32 (n, 1)) en el orden dado."""
+    for start in range(0, len(order), batch_size):
+        chosen = source.rows[order[start : start + batch_size]]
+        labels = source.labels[chosen].astype(np.float32)[:, None]
+        yield to_input(source.images[chosen], rank), labels
 
 
 def _identity(model: "keras.Model", train: _Source, val: _Source, options: list) -> str:

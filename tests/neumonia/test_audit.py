@@ -123,6 +123,18 @@ def test_un_conjunto_sin_archivos_se_revisa_por_su_tabla():
     assert "árbol anidado" not in text
 
 
+def test_un_npz_o_su_carpeta_se_revisan_igual(tmp_path):
+    images = np.arange(4, dtype=np.uint8)[:, None, None].repeat(28, 1).repeat(28, 2)
+    content = {}
+    for split in ("train", "val", "test"):
+        content[f"{split}_images"], content[f"{split}_labels"] = images, np.array([0, 1, 0, 1])
+    np.savez(tmp_path / "pneumoniamnist.npz", **content)
+    for place in (tmp_path, tmp_path / "pneumoniamnist.npz"):
+        report = audit(place)
+        assert len(report.films) == 12
+        assert len(report.duplicates) == len(report.crossing) == 4
+
+
 def test_los_grupos_identicos_salen_ordenados():
     films = pd.DataFrame({"image_id": list("dbca"), "sha256": ["x", "y", "y", "x"]})
     assert find_duplicates(films) == (("a", "d"), ("b", "c"))

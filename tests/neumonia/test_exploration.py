@@ -32,7 +32,7 @@ def manifest() -> pd.DataFrame:
         {
             "label": label,
             "patient": [f"p{k // 3}" for k in range(100)],
-            "height": 1000 - 400 * label + rng.integers(0, 100, 100),
+            "height": 1000 - 400 * label.astype(int) + rng.integers(0, 100, 100),
             "width": 1200 + rng.integers(0, 100, 100),
         }
     )

@@ -79,7 +79,7 @@ def test_la_serie_lleva_el_indice_y_el_nombre_esperados():
 
 def test_los_pacientes_grandes_caen_a_veces_en_prueba():
     """El más numeroso no está condenado a entrenamiento: en 60 semillas sale unas 6 veces."""
-    manifest = cohort(patients=(80, 160), biggest=6)
+    manifest = cohort(patients=(30, 60), biggest=4)
     giant = manifest.index[manifest["patient"] == "c1p0"][0]
     homes = [by_patient(manifest, seed)[giant] for seed in range(60)]
     assert homes.count("test") + homes.count("val") >= 4
@@ -226,6 +226,16 @@ def test_por_archivo_hay_fuga_y_se_mide_contra_un_conteo_directo():
         assert table.loc[part, "proportion"] == pytest.approx(np.mean(leaked))
         assert table.loc[part, "patients"] == len(set(mine))
         assert table.loc[part, "patients_shared"] == len(set(mine) & seen)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_por_archivo_las_clases_quedan_en_proporcion(seed):
+    manifest = cohort()
+    overall = manifest["label"].mean()
+    split = by_file(manifest, seed)
+    for part in ("train", "val", "test"):
+        mine = manifest.loc[split == part, "label"]
+        assert abs(mine.sum() - overall * len(mine)) <= 1
 
 
 def test_la_fuga_de_una_parte_vacia_es_nan():

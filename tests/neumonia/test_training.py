@@ -121,11 +121,19 @@ def test_lo_terminado_se_lee_sin_volver_a_entrenar(tmp_path, started):
 def test_un_avance_danado_se_descarta(tmp_path, started):
     first, _ = train_head(workdir=tmp_path)
     path = tmp_path / "entrenamiento.npz"
-    for content in (b"", b"PK\x03\x04 cortado", path.read_bytes()[:-200]):
+    for content in (b"PK\x03\x04 cortado", path.read_bytes()[:-200]):
         path.write_bytes(content)
         started.clear()
         again, _ = train_head(workdir=tmp_path)
         assert started == [1, 2] and same(first, again)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Carpeta con un entrenamiento terminado."""
+    folder = tmp_path_factory.mktemp("terminado")
+    train_head(workdir=folder)
+    return folder
 
 
 def changed_image() -> tuple[np.ndarray, np.ndarray]:
@@ -146,11 +154,18 @@ def changed_image() -> tuple[np.ndarray, np.ndarray]:
     ],
     ids=["una imagen", "las filas", "los pesos iniciales", "la semilla", "las épocas", "el peso"],
 )
-def test_si_algo_cambia_es_otro_entrenamiento(tmp_path, started, change):
-    train_head(workdir=tmp_path)
-    started.clear()
-    train_head(workdir=tmp_path, **change)
-    assert started[0] == 1
+def test_si_algo_cambia_es_otro_entrenamiento(finished, monkeypatch, change):
+    class Trains(Exception):
+        pass
+
+    def stop(self, epoch):
+        assert epoch == 1
+        raise Trains
+
+    monkeypatch.setattr(EpochReport, "start", stop)
+    train_head(workdir=finished)  # Sin cambios no llega a entrenar.
+    with pytest.raises(Trains):
+        train_head(workdir=finished, **change)
 
 
 def test_otra_semilla_da_otro_resultado():
@@ -234,14 +249,22 @@ def test_cada_epoca_ve_todas_las_imagenes_en_otro_orden(monkeypatch):
 
 
 def test_una_perdida_no_finita_se_detiene_con_explicacion(tmp_path):
-    x = np.full((8, 1, 1, 2), 3e38, np.float32)
-    y = np.arange(8) % 2
-    with pytest.raises(NeumoniaError, match="pérdida de entrenamiento.*época 1"):
-        fit(build_head((1, 1, 2), seed=0), (x, y), (x[:2], y[:2]), 2, 4, seed=0, workdir=tmp_path)
+    with pytest.raises(NeumoniaError, match=r"pérdida de entrenamiento.*época 1.*tasa"):
+        train_head(workdir=tmp_path, learning_rate=1e30)
     assert not list(tmp_path.iterdir()), "no se guarda un estado dañado"
-    good = np.ones((8, 1, 1, 2), np.float32)
+    x, y = np.full((8, 2, 2, 3), 3e38, np.float32), np.arange(8) % 2
     with pytest.raises(NeumoniaError, match="pérdida de validación"):
-        fit(build_head((1, 1, 2), seed=0), (good, y), (x, y), 2, 4, seed=0)
+        fit(build_head((2, 2, 3), seed=0), features(), (x, y), 2, 4, seed=0)
+
+
+def test_los_lotes_llevan_cada_imagen_con_su_etiqueta():
+    images = np.arange(10, dtype=np.uint8)[:, None, None] * np.ones((1, 2, 2), np.uint8)
+    source = training._Source(images, np.arange(10) % 2, np.array([9, 4, 7, 2]))
+    batches = list(training._batches(source, np.array([2, 0, 3, 1]), 3, 4))
+    x, y = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    assert [len(part) for part, _ in batches] == [3, 1]
+    assert (x.dtype, x.shape, y.dtype, y.shape) == (np.float32, (4, 2, 2, 1), np.float32, (4, 1))
+    assert x[:, 0, 0, 0].tolist() == [7, 9, 2, 4] and y[:, 0].tolist() == [1, 1, 0, 0]
 
 
 @pytest.mark.parametrize(

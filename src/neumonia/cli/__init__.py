@@ -1,4 +1,4 @@
-"""La orden ``neumonia``: datos, estudio y explicar. Sale con 0, con 1 si algo falla, con 2 por uso."""
+"""La orden ``neumonia``. Sale con 0; con 1 si algo falla; con 2 si se usa mal."""
 
 import os
 import sys
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import neumonia
 from neumonia.cli.parser import SpanishParser
 from neumonia.errors import NeumoniaError
+from neumonia.files import describe_os_error
 
 _DESCRIPTION = """Detección de neumonía en radiografías de tórax, del libro del mismo nombre.
 
@@ -40,15 +41,19 @@ def build_parser() -> SpanishParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Ejecuta la orden y devuelve su código de salida; los errores previstos van a stderr."""
+    _never_fail_on_letters()
     try:
         options = build_parser().parse_args(arguments)
-        return options.run(options)
+        code = options.run(options)
+        sys.stdout.flush()
+        return code
     except NeumoniaError as error:
         print(f"neumonia: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(
-            "\nneumonia: interrumpido. Lo terminado queda guardado; la misma orden sigue desde ahí.",
+            "\nneumonia: interrumpido. Lo terminado queda guardado; "
+            "la misma orden sigue desde ahí.",
             file=sys.stderr,
         )
         return 1
@@ -56,3 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Quien leía la salida (head, less) se fue; no queda a quién escribirle.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        print(f"neumonia: {describe_os_error(error)}", file=sys.stderr)
+        return 1
+
+
+def _never_fail_on_letters() -> None:
+    """Una terminal sin alguna de nuestras letras muestra «?» en su lugar y la orden sigue."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")

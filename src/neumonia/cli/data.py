@@ -15,7 +15,9 @@ def add_commands(add: Callable[..., SpanishParser]) -> None:
     command = data.commands()
 
     importing = command("importar", help="importa un zip, una carpeta o un .npz que ya tenemos")
-    importing.add_argument("ruta", metavar="RUTA", type=Path, help="zip o carpeta de Kermany, o .npz")
+    importing.add_argument(
+        "ruta", metavar="RUTA", type=Path, help="zip o carpeta de Kermany, o .npz"
+    )
     _destination(importing)
     importing.set_defaults(run=_import)
 

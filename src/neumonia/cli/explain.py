@@ -10,6 +10,7 @@ from neumonia.cli.parser import SpanishParser
 from neumonia.cli.study import add_options, config_from
 from neumonia.errors import NeumoniaError
 from neumonia.explain import NOTICE, explain_images, find_images
+from neumonia.files import sha256_file
 from neumonia.progress import track
 from neumonia.study import MODELS, Study
 
@@ -31,7 +32,7 @@ def add_command(add: Callable[..., SpanishParser]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    sources = find_images(options.imagenes)
+    sources = find_images(options.imagenes, options.salida)
     model, info = _from_file(options) if options.archivo else _from_study(options)
     print(NOTICE)
     failed = 0
@@ -54,19 +55,27 @@ def _from_file(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     path = options.archivo
     if not path.is_file():
         raise NeumoniaError(f"No existe el modelo {path}. Revisemos la ruta.")
+    keras = load_keras()
     try:
-        model = load_keras().saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, OSError, TypeError, KeyError) as error:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    # Un archivo ajeno puede fallar de muchas formas; a todas les cabe la misma salida.
+    except Exception as error:
         raise NeumoniaError(
             f"{path} no es un modelo de Keras legible, o está dañado. "
             "Usemos uno guardado por «neumonia estudio --salida»."
         ) from error
-    shape = model.inputs[0].shape if model.inputs else ()
-    if len(shape) != 4 or shape[-1] != 1 or shape[1] != shape[2] or shape[1] is None:
+    shapes = [tuple(item.shape) for item in getattr(model, "inputs", None) or ()]
+    if len(shapes) != 1 or len(shapes[0]) != 4 or not _is_film(shapes[0][1:]):
         raise NeumoniaError(
-            f"El modelo {path} espera una entrada {tuple(shape)}; hace falta (N, S, S, 1)."
+            f"El modelo {path} espera {shapes or 'una entrada sin forma fija'}; hace falta una "
+            "sola entrada (N, S, S, 1), como la de los modelos de «neumonia estudio»."
         )
-    return model, {"file": path.name}
+    return model, {"file": path.name, "sha256": sha256_file(path)}
+
+
+def _is_film(shape: tuple[int | None, ...]) -> bool:
+    height, width, channels = shape
+    return height is not None and height == width and channels == 1
 
 
 def _from_study(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:

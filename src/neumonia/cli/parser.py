@@ -13,8 +13,7 @@ _ERRORS: tuple[tuple[str, str], ...] = (
     (r"invalid choice: (.*) \(choose from (.*)\)", r"\1 no es una opción; elijamos entre: \2"),
     (r"invalid (\w+) value: (.*)", r"\2 no es un valor válido"),
     (r"argument ([^:]*):", r"opción \1:"),
-    (r"one of the arguments (.*) is required", r"hace falta una de: \1"),
-    (r"ambiguous option: (.*) could match (.*)", r"\1 es ambigua: puede ser \2"),
+    (r"ignored explicit argument (.*)", r"no lleva valor, y llegó \1"),
 )
 
 

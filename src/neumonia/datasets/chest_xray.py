@@ -29,8 +29,8 @@ from neumonia.errors import DataError, ImageError
 from neumonia.files import (
     atomic_dir,
     cache_dir,
+    describe_os_error,
     digest,
-    explain_os_error,
     read_json,
     write_json,
     write_text,
@@ -290,9 +290,9 @@ def _check_destination(source: Path, destination: Path, replace: bool) -> None:
     try:
         occupied = destination.is_dir() and any(destination.iterdir())
     except OSError as error:
-        raise explain_os_error(error, destination) from error
+        raise DataError(f"No se puede leer {destination}: {describe_os_error(error)}.") from error
     if occupied and not replace:
         raise DataError(
             f"{destination} ya tiene archivos y no los vamos a pisar. Elijamos otra carpeta, o "
-            "pidamos el reemplazo de forma expresa (replace=True)."
+            "pidamos el reemplazo de forma expresa: --reemplazar, o replace=True."
         )

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from neumonia.errors import ConfigError, ImageError
+from neumonia.files import describe_os_error
 
 MAX_PIXELS = 60_000_000
 MAX_BYTES = 64 * 2**20
@@ -87,7 +88,7 @@ def read_bounded(path: Path, label: str) -> bytes:
         with open(path, "rb") as handle:
             content = handle.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ImageError(f"{label}: no se puede leer ({error.strerror or error}).") from error
+        raise ImageError(f"{label}: no se puede leer ({describe_os_error(error)}).") from error
     if len(content) > MAX_BYTES:
         raise ImageError(f"{label}: pasa de {MAX_BYTES // 2**20} MiB; no parece una radiografía.")
     return content

@@ -14,7 +14,7 @@ from neumonia.datasets.phantom_shapes import (
 )
 
 BODY_DEPTH = 12.5
-LUNG_DEPTH = 8.2
+LUNG_DEPTH = 9.0
 FRAME_CM = 26.0
 """Lado de la placa en centímetros: convierte radios relativos de vasos en espesores."""
 
@@ -118,13 +118,14 @@ def _vessel_trees(rng: np.random.Generator) -> np.ndarray:
 
 def draw_pose(rng: np.random.Generator, confusion: float) -> Pose:
     """Sortea la pose de una placa; ``confusion`` en [0, 1] suma malas inspiraciones y giros."""
-    zoom = rng.uniform(0.93, 1.10)
-    arms = rng.choice(3, p=(0.6, 0.25, 0.15))
+    loose = 0.4 + 0.6 * confusion
+    zoom = 1.06 + 0.07 * loose * rng.uniform(-1.0, 1.0)
+    arms = rng.choice(3, p=(0.70, 0.20, 0.10))
     centre = (1.42, 0.30, -1.05)[arms]
     return Pose(
-        shift=(rng.normal(0.0, 0.02), rng.normal(0.0, 0.025)),
-        scale=(zoom * rng.uniform(0.94, 1.08), zoom * rng.uniform(0.95, 1.05)),
-        angle=rng.normal(0.0, 0.035),
+        shift=(rng.normal(0.0, 0.017 * loose), rng.normal(0.0, 0.022 * loose)),
+        scale=(zoom * rng.uniform(0.96, 1.05), zoom * rng.uniform(0.97, 1.03)),
+        angle=rng.normal(0.0, 0.035 * loose),
         yaw=rng.normal(0.0, 0.010 + 0.010 * confusion),
         expiration=max(0.0, rng.normal(0.0, 0.015 + 0.035 * confusion)),
         arm=(centre + rng.normal(0.0, 0.15), centre + rng.normal(0.0, 0.15)),
@@ -173,14 +174,14 @@ def build_thorax(anatomy: Anatomy, pose: Pose, size: int) -> Thorax:
 
 def _half_width(a: Anatomy, y: np.ndarray) -> np.ndarray:
     rise = np.clip((0.86 - y) / (0.86 - a.apex), 0.0, 1.0)
-    return a.width * np.sqrt(np.clip(1.0 - rise ** 2.1, 1e-4, None)).astype(np.float32)
+    return a.width * np.sqrt(np.clip(1.0 - rise ** 1.8, 1e-4, None)).astype(np.float32)
 
 
 def _body(a: Anatomy, pose: Pose, x: np.ndarray, y: np.ndarray, side: np.ndarray) -> np.ndarray:
     outer = a.width + a.wall + 0.012 - 0.05 * np.clip(0.55 - y, 0, 1) + 0.02 * np.clip(y - 0.75, 0, 1)
-    shoulder = 0.075 + 0.30 * np.clip(side - 0.09, 0, None)
+    shoulder = 0.045 + 0.30 * np.clip(side - 0.09, 0, None)
     # Los hombros son más delgados que el tronco; el abdomen, algo más grueso.
-    slender = 1.0 - 0.42 * step(0.30 - y, 0.10) * step(side - 0.13, 0.07)
+    slender = 1.0 - 0.20 * step(0.30 - y, 0.10) * step(side - 0.13, 0.07)
     trunk = (BODY_DEPTH * a.depth * np.clip(1.0 - (side / outer) ** 2.7, 0, None) ** 0.55
              * step(y - shoulder - 0.03, 0.05) * slender * (1.0 + 0.16 * step(y - 0.85, 0.08)))
     collar = 0.105 + 0.5 * np.clip(y - 0.05, 0.0, 0.2) ** 1.2
@@ -260,8 +261,8 @@ def _ribs(a: Anatomy, y: np.ndarray, side: np.ndarray, half: np.ndarray) -> np.n
     back = a.rib_fall * theta ** 1.9 - 0.020 * np.sin(np.pi * theta)
     front = a.rib_fall + a.rib_front * (1.0 - theta) ** 0.9
     total = np.zeros_like(y)
-    arcs = ((back, 0.60, step(side - 0.03, 0.01), 11),
-            (front, 0.34, step(theta - 0.40, 0.05), 8))
+    arcs = ((back, 0.46, step(side - 0.03, 0.01), 11),
+            (front, 0.26, step(theta - 0.40, 0.05), 8))
     for fall, amount, extent, last in arcs:
         u = (y - a.first_rib - fall) / a.rib_gap
         u = u + 0.07 * np.sin(1.9 * u + a.rib_wave)

@@ -44,17 +44,17 @@ class Technique:
 def draw_technique(rng: np.random.Generator, other_site: bool, confusion: float) -> Technique:
     """Sortea el disparo; ``other_site`` es el equipo distinto del que sale la prueba oficial."""
     u = rng.uniform
-    spread = 0.5 + 0.5 * confusion
-    frame = tuple(u(0.0, 0.055, 4)) if u() < (0.45 if other_site else 0.25) else None
+    spread = 0.3 + 0.7 * confusion
+    frame = tuple(u(0.0, 0.055, 4)) if u() < (0.45 if other_site else 0.15) else None
     marker = (u(0.02, 0.075), u(0.05, 0.55), u(0.035, 0.06), u(0.7, 1.0)) if u() < 0.8 else None
     technique = Technique(
-        photons=np.exp(u(np.log(9000.0), np.log(40000.0))),
+        photons=np.exp(u(np.log(20000.0), np.log(80000.0))),
         scatter=u(0.15, 0.15 + 0.35 * spread),
         low=u(-0.05, 0.12) * spread, high=u(-0.12, 0.14) * spread,
-        gamma=np.exp(rng.normal(0.0, 0.16 * spread)),
-        sharpen=u(0.4, 1.1), blur=u(0.0022, 0.0042), texture=u(0.6, 1.0 + 0.6 * confusion),
+        gamma=np.exp(rng.normal(0.0, 0.13 * spread)),
+        sharpen=u(0.3, 0.8), blur=u(0.0022, 0.0042), texture=u(0.6, 1.0 + 0.6 * confusion),
         veil=tuple(rng.normal(0.0, 0.10 * spread, 2)),
-        frame=frame, marker=marker, wire=bool(u() < 0.10), fog=u(0.0, 12.0),
+        frame=frame, marker=marker, wire=bool(u() < 0.06), fog=u(0.0, 12.0),
     )
     if not other_site:
         return technique
@@ -77,8 +77,11 @@ def expose(rng: np.random.Generator, thorax: Thorax, added: np.ndarray,
     """
     size = thorax.x.shape[0]
     texture = film_noise(rng, size, (14, 30, 62)) * np.float32(0.055 * technique.texture)
-    streaks = np.clip(thorax.vessels + thorax.lung * texture + added, 0.0, thorax.lung)
-    air = (thorax.lung - streaks) * np.float32(1.0 - LUNG_DENSITY)
+    # Un vaso se ve por el aire que lo rodea: dentro de la opacidad pierde el contraste.
+    aerated = thorax.lung - added
+    share = aerated / np.maximum(thorax.lung, 1e-3)
+    streaks = np.clip(thorax.vessels + thorax.lung * texture, 0.0, thorax.lung)
+    air = (aerated - streaks * share) * np.float32(1.0 - LUNG_DENSITY)
     soft = np.clip(thorax.body - air, 0.0, None)
     soft = soft * (1.0 + 0.02 * film_noise(rng, size, (5, 11)))
     bone = thorax.bone

@@ -56,8 +56,8 @@ def draw_opacity(rng: np.random.Generator, subtype: str, difficulty: float) -> O
     foci = {"lobar": _lobar, "bronconeumonia": _patchy, "difusa": _diffuse}[subtype](rng)
     foci[:, 2:4] *= extent
     foci[:, 5] = np.clip(foci[:, 5] * strength, 0.0, 0.95)
-    roughness = {"lobar": 0.33, "bronconeumonia": 0.55, "difusa": 0.30}[subtype]
-    cloud, grain = Cloud.draw(rng, (5, 9)), Cloud.draw(rng, (16, 28))
+    roughness = {"lobar": 0.33, "bronconeumonia": 0.40, "difusa": 0.25}[subtype]
+    cloud, grain = Cloud.draw(rng, (5, 9)), Cloud.draw(rng, (24, 42))
     return Opacity(subtype, foci, cloud, grain, roughness, _bronchi(rng, subtype, foci))
 
 
@@ -81,7 +81,7 @@ def _patchy(rng: np.random.Generator) -> np.ndarray:
     y = rng.triangular(0.30, 0.66, 0.78, count)
     radius = rng.uniform(0.045, 0.100, count)
     return np.column_stack((x, y, radius, radius * rng.uniform(0.8, 1.3, count),
-                            rng.normal(0, 0.6, count), rng.uniform(0.40, 0.80, count),
+                            rng.normal(0, 0.6, count), rng.uniform(0.32, 0.62, count),
                             np.zeros(count)))
 
 
@@ -117,13 +117,13 @@ def fill_fraction(opacity: Opacity, x: np.ndarray, y: np.ndarray, change: float)
     clear = np.ones_like(x)
     for cx, cy, a, b, tilt, amount, fissure in opacity.foci.tolist():
         inside = 1.0 - ellipse(x, y, (cx, cy, a, b), tilt) + ripple
-        filled = amount * change * step(inside - 0.25, 0.55)
+        filled = amount * change * step(inside - 0.20, 0.65)
         if fissure:
             # La cisura es una pared: la consolidación termina ahí con un borde neto.
             edge = cy + fissure * 0.62 * b + 0.15 * (np.abs(x) - abs(cx))
             filled = filled * step(fissure * (edge - y), 0.010)
         clear = clear * (1.0 - filled)
-    grain = {"difusa": 0.45, "bronconeumonia": 0.40, "lobar": 0.15}[opacity.subtype]
+    grain = {"difusa": 0.55, "bronconeumonia": 0.50, "lobar": 0.32}[opacity.subtype]
     patchy = np.clip(1.0 + grain * opacity.grain.at(x, y), 0.2, 1.8)
     return np.clip((1.0 - clear) * patchy, 0.0, 0.95).astype(np.float32)
 
@@ -140,7 +140,7 @@ def add_opacity(opacity: Opacity, thorax: Thorax, pose: Pose,
     mask = (added > MASK_FRACTION * float(added.max(initial=1e-6))) & field
     if opacity.bronchi is not None:
         tubes = draw_segments(to_film(pose, opacity.bronchi), added.shape[0])
-        added = added * (1.0 - 0.30 * np.clip(tubes / 0.009, 0.0, 1.0))
+        added = added * (1.0 - 0.20 * np.clip(tubes / 0.009, 0.0, 1.0))
     return added.astype(np.float32), mask
 
 

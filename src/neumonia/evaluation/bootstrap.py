@@ -142,7 +142,7 @@ def bootstrap_by_patient(
 
 
 def percentile_interval(values: np.ndarray) -> tuple[float | None, float | None]:
-    """Percentiles 2.5 y 97.5 de los valores definidos; ``(None, None)`` si son menos de la mitad."""
+    """Percentiles 2.5 y 97.5 de los valores definidos; ``(None, None)`` si son muy pocos."""
     defined = values[~np.isnan(values)]
     if 2 * defined.size < values.size:
         return None, None

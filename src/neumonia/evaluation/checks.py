@@ -33,9 +33,7 @@ def check_labels(labels: ArrayLike) -> np.ndarray:
     return numbers.astype(np.int8)
 
 
-def check_predictions(
-    labels: ArrayLike, probabilities: ArrayLike
-) -> tuple[np.ndarray, np.ndarray]:
+def check_predictions(labels: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Devuelve ``(labels int8 (N,), probabilities float64 (N,))`` ya comprobadas.
 
     Raises

@@ -72,7 +72,9 @@ def to_markdown(frame: pd.DataFrame, index: bool = True, decimals: int = 3) -> s
     if index:
         names = [str(name) if name is not None else "" for name in frame.index.names]
         frame = frame.reset_index(names=names if len(names) > 1 else names[0])
-    columns = [[_cell(value, decimals) for value in frame.iloc[:, i]] for i in range(frame.shape[1])]
+    columns = [
+        [_cell(value, decimals) for value in frame.iloc[:, i]] for i in range(frame.shape[1])
+    ]
     marks = ["--:" if cells and all(map(_looks_numeric, cells)) else ":--" for cells in columns]
     header = [_cell(name, decimals) for name in frame.columns]
     lines = [header, marks, *(list(row) for row in zip(*columns, strict=True))]
@@ -119,4 +121,4 @@ def _cell(value: Any, decimals: int) -> str:
 
 
 def _looks_numeric(text: str) -> bool:
-    return text == UNDEFINED or text[:1].isdigit() or text[:1] == "-" and text[1:2].isdigit()
+    return text == UNDEFINED or text[:1].isdigit() or (text[:1] == "-" and text[1:2].isdigit())

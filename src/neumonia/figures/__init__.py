@@ -2,20 +2,11 @@
 
 from neumonia.figures.balance import class_balance
 from neumonia.figures.base import Illustration
-from neumonia.figures.evaluation import (
-    confusion_matrices,
-    pr_curves,
-    probability_histograms,
-    roc_curves,
-)
+from neumonia.figures.confusion import confusion_matrices
+from neumonia.figures.evaluation import pr_curves, probability_histograms, roc_curves
 from neumonia.figures.explanation import gradcam_grid, gradcam_steps
-from neumonia.figures.exploration import (
-    augmentation_examples,
-    example_films,
-    intensity_histograms,
-    mean_images,
-    phantom_masks,
-)
+from neumonia.figures.exploration import intensity_histograms, mean_images
+from neumonia.figures.films import augmentation_examples, example_films, phantom_masks
 from neumonia.figures.layers import layers_diagram
 from neumonia.figures.strategy import strategy_diagram
 from neumonia.figures.training import initial_bias_curve, training_curves

@@ -65,6 +65,9 @@ def class_balance(frame: pd.DataFrame) -> tuple[Figure, str]:
 
 
 def _stacked_bar(axes: Axes, row: int, counts: np.ndarray, shares: np.ndarray) -> None:
+    if not counts.any():
+        axes.text(50, row, "sin radiografías", ha="center", va="center", color=palette.MUTED)
+        return
     left = 0.0
     inks = {0: "white", 1: palette.PNEUMONIA.color}
     for label, style in palette.CLASSES.items():
@@ -87,9 +90,15 @@ def _stacked_bar(axes: Axes, row: int, counts: np.ndarray, shares: np.ndarray) -
             anchor, ground = ("left", 1) if label == 0 else ("right", 0)
             ink = palette.NORMAL.color if label == 0 else "white"
         text = axes.text(
-            position, row, f"{integer(counts[label])}{gap}{shares[label]:.1f} %", ha=anchor,
-            va="center", fontsize=8.5, linespacing=0.95, color=ink,
-        )  # fmt: skip
+            position,
+            row,
+            f"{integer(counts[label])}{gap}{shares[label]:.1f} %",
+            ha=anchor,
+            va="center",
+            fontsize=8.5,
+            linespacing=0.95,
+            color=ink,
+        )
         if ground == 1:
             text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.5})
         left += shares[label]

@@ -177,10 +177,18 @@ def key_above(figure: Figure, entries: Sequence[tuple[str, palette.Style]], note
         for _, style in entries
     ]
     key = figure.legend(
-        handles, texts, loc="outside upper left", fontsize=9, frameon=False, handlelength=2.8,
-        ncols=key_columns(texts), title=note or None, title_fontsize=SMALL, alignment="left",
+        handles,
+        texts,
+        loc="outside upper left",
+        fontsize=9,
+        frameon=False,
+        handlelength=2.8,
+        ncols=key_columns(texts),
+        title=note or None,
+        title_fontsize=SMALL,
+        alignment="left",
         borderpad=0.1,
-    )  # fmt: skip
+    )
     key.get_title().set_color(palette.MUTED)
     for text, (_, style) in zip(key.get_texts(), entries, strict=True):
         text.set_color(style.color)
@@ -206,7 +214,7 @@ def check_films(images: np.ndarray, name: str = "images") -> np.ndarray:
     array = np.asarray(images)
     if array.ndim != 3 or array.shape[0] == 0:
         raise DataError(
-            f"{name} debe tener forma (N, H, W) con al menos una radiografía, y tiene {array.shape}."
+            f"{name} debe tener forma (N, H, W), con una radiografía o más, y tiene {array.shape}."
         )
     return array
 

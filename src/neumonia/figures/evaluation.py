@@ -1,9 +1,8 @@
-"""Figuras de la evaluación: matrices de confusión, curvas y reparto de probabilidades."""
+"""Figuras de la evaluación: curvas y reparto de probabilidades."""
 
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,9 +15,6 @@ from neumonia.evaluation.metrics import binary_metrics, pr_points, roc_points
 from neumonia.figures import palette
 from neumonia.figures.base import (
     SMALL,
-    WIDTH,
-    count,
-    grid_shape,
     illustrated,
     integer,
     key_above,
@@ -27,83 +23,6 @@ from neumonia.figures.base import (
 )
 
 _BINS = 20
-
-
-@illustrated
-def confusion_matrices(results: Mapping[str, Mapping[str, Any]]) -> tuple[Figure, str]:
-    """Una matriz por modelo, con conteos y porcentaje de cada fila.
-
-    Parameters
-    ----------
-    results : {nombre: dict de ``binary_metrics``}
-
-    Raises
-    ------
-    DataError
-        Si no hay modelos o a uno le faltan los conteos.
-    """
-    _need_models(results)
-    for name, measured in results.items():
-        if not {"tn", "fp", "fn", "tp"} <= set(measured):
-            raise DataError(f"Los resultados de {name!r} no tienen tn, fp, fn y tp.")
-    lines, columns = grid_shape(len(results), 2 if len(results) == 4 else 3)
-    width = {1: 3.5, 2: 6.0}.get(columns, WIDTH)
-    side = width / columns
-    figure = new_figure(lines * (0.86 * side + 0.25), width)
-    grid = figure.subplots(lines, columns, squeeze=False)
-    panels = grid.ravel()
-    facts = []
-    for position, (axes, (name, measured)) in enumerate(zip(panels, results.items(), strict=False)):
-        counts = np.array([[measured["tn"], measured["fp"]], [measured["fn"], measured["tp"]]])
-        _matrix(axes, counts, name, first=position % columns == 0)
-        facts.append(
-            f"{name}: de {integer(counts[0].sum())} NORMAL acierta {integer(counts[0, 0])} y de "
-            f"{integer(counts[1].sum())} PNEUMONIA acierta {integer(counts[1, 1])}; "
-            f"{count(counts[0, 1], 'falsa alarma', 'falsas alarmas')} y "
-            f"{count(counts[1, 0], 'neumonía no vista', 'neumonías no vistas')}"
-        )
-    for axes in panels[len(results) :]:
-        axes.set_axis_off()
-    kind = "Matriz de confusión" if len(results) == 1 else "Matrices de confusión"
-    return figure, f"{kind}. {'. '.join(facts)}."
-
-
-def _matrix(axes: Axes, counts: np.ndarray, name: str, first: bool) -> None:
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    colors = matplotlib.colormaps["Blues"]
-    axes.imshow(shares, cmap=colors, vmin=0, vmax=1)
-    for row in range(2):
-        for column in range(2):
-            # Con luminancia 0.18 el blanco y el negro contrastan lo mismo.
-            dark = _luminance(colors(shares[row, column])) < 0.18
-            ink = "white" if dark else palette.TEXT
-            axes.text(
-                column, row - 0.08, integer(counts[row, column]), ha="center", va="center",
-                fontsize=13, fontweight="bold", color=ink,
-            )  # fmt: skip
-            axes.text(
-                column, row + 0.22, f"{100 * shares[row, column]:.1f} %", ha="center",
-                va="center", fontsize=9, color=ink,
-            )  # fmt: skip
-    axes.set_title(name, fontweight="bold", loc="center")
-    labels = [palette.CLASS_NAMES[0], palette.CLASS_NAMES[1]]
-    axes.set_xticks([0, 1], labels, fontsize=SMALL)
-    axes.set_yticks([0, 1], labels if first else ["", ""], fontsize=SMALL, rotation=90, va="center")
-    axes.set_xlabel("la red dice")
-    if first:
-        axes.set_ylabel("la etiqueta dice (fila = 100 %)")
-    axes.tick_params(length=0)
-    axes.axhline(0.5, color="white", linewidth=2)
-    axes.axvline(0.5, color="white", linewidth=2)
-    for side in ("top", "right", "bottom", "left"):
-        axes.spines[side].set_visible(True)
-
-
-def _luminance(color: tuple[float, ...]) -> float:
-    """Luminancia relativa (WCAG 2.2) de un color sRGB."""
-    channels = np.array(color[:3])
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return float(linear @ np.array([0.2126, 0.7152, 0.0722]))
 
 
 @illustrated
@@ -135,9 +54,7 @@ def roc_curves(
         style = styles[name]
         false_rate = 1.0 - measured["specificity"]
         for axes in (whole, corner):
-            axes.plot(
-                points["false_positive_rate"], points["true_positive_rate"], **style.stroke()
-            )
+            axes.plot(points["false_positive_rate"], points["true_positive_rate"], **style.stroke())
         marks.append((false_rate, measured["sensitivity"], style))
         entries.append((f"{name} · AUC {measured['roc_auc']:.3f}", style))
         facts.append(
@@ -150,19 +67,37 @@ def roc_curves(
         for x, y, style in marks:
             if x <= limit and y >= 1.0 - limit:
                 axes.plot(
-                    x, y, marker=style.marker, color=style.color, markersize=7,
-                    markeredgecolor="white", clip_on=False, zorder=5,
-                )  # fmt: skip
+                    x,
+                    y,
+                    marker=style.marker,
+                    color=style.color,
+                    markersize=7,
+                    markeredgecolor="white",
+                    clip_on=False,
+                    zorder=5,
+                )
     whole.plot([0, 1], [0, 1], color=palette.MUTED, linewidth=1, linestyle=":")
     whole.text(
-        0.55, 0.5, "azar", rotation=45, fontsize=SMALL, color=palette.MUTED, ha="center",
-        va="center", rotation_mode="anchor",
-    )  # fmt: skip
+        0.55,
+        0.5,
+        "azar",
+        rotation=45,
+        fontsize=SMALL,
+        color=palette.MUTED,
+        ha="center",
+        va="center",
+        rotation_mode="anchor",
+    )
     whole.add_patch(
         Rectangle(
-            (0, 1 - reach), reach, reach, fill=False, edgecolor=palette.MUTED, linewidth=0.9,
+            (0, 1 - reach),
+            reach,
+            reach,
+            fill=False,
+            edgecolor=palette.MUTED,
+            linewidth=0.9,
             zorder=1,
-        )  # fmt: skip
+        )
     )
     _key_with_mark(figure, entries, threshold)
     whole.set_title("Curva completa")
@@ -216,9 +151,15 @@ def pr_curves(
         fact = f"{name}, precisión media {measured['average_precision']:.3f}"
         if measured["precision"] is not None:
             axes.plot(
-                measured["sensitivity"], measured["precision"], marker=style.marker,
-                color=style.color, markersize=7, markeredgecolor="white", clip_on=False, zorder=5,
-            )  # fmt: skip
+                measured["sensitivity"],
+                measured["precision"],
+                marker=style.marker,
+                color=style.color,
+                markersize=7,
+                markeredgecolor="white",
+                clip_on=False,
+                zorder=5,
+            )
             fact += (
                 f"; con umbral {threshold:g}, precisión {measured['precision']:.3f} y sensibilidad "
                 f"{measured['sensitivity']:.3f}"
@@ -226,9 +167,13 @@ def pr_curves(
         facts.append(fact)
     axes.axhline(prevalence, color=palette.MUTED, linewidth=1, linestyle=":")
     axes.annotate(
-        f"azar: prevalencia {prevalence:.3f}", (0.0, prevalence), xytext=(4, 3),
-        textcoords="offset points", fontsize=SMALL, color=palette.MUTED,
-    )  # fmt: skip
+        f"azar: prevalencia {prevalence:.3f}",
+        (0.0, prevalence),
+        xytext=(4, 3),
+        textcoords="offset points",
+        fontsize=SMALL,
+        color=palette.MUTED,
+    )
     floor = max(0.0, lowest - 0.12 * (1.0 - lowest))
     axes.set_ylim(floor, 1.01)
     axes.set_xlim(-0.01, 1.01)
@@ -276,10 +221,15 @@ def probability_histograms(
             f"y {_share(measured['fp'], measured['tn'])} de las NORMAL"
         )
     panels[0].annotate(
-        f"umbral {threshold:g}", (threshold, 1.0), xycoords=("data", "axes fraction"),
-        xytext=(0, 3), textcoords="offset points", ha="center", fontsize=SMALL,
+        f"umbral {threshold:g}",
+        (threshold, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="center",
+        fontsize=SMALL,
         color=palette.MUTED,
-    )  # fmt: skip
+    )
     panels[-1].set_xlabel("probabilidad de PNEUMONIA según la red")
     alt = (
         "Histogramas de la probabilidad, PNEUMONIA hacia arriba y NORMAL hacia abajo, con el "
@@ -307,10 +257,14 @@ def _mirrored(axes: Axes, truth: np.ndarray, scores: np.ndarray, threshold: floa
         )
         # Cada clase se amontona en su extremo: el rótulo va en el contrario, que está libre.
         axes.annotate(
-            palette.CLASS_NAMES[label], (0.03 if label else 0.97, 0.93 if label else 0.07),
-            xycoords="axes fraction", ha="left" if label else "right",
-            va="top" if label else "bottom", color=style.color, fontweight="bold",
-        )  # fmt: skip
+            palette.CLASS_NAMES[label],
+            (0.03 if label else 0.97, 0.93 if label else 0.07),
+            xycoords="axes fraction",
+            ha="left" if label else "right",
+            va="top" if label else "bottom",
+            color=style.color,
+            fontweight="bold",
+        )
     axes.axhline(0, color=palette.TEXT, linewidth=0.8)
     axes.axvline(threshold, color=palette.MUTED, linewidth=1, linestyle=":")
     axes.set_xlim(0, 1)

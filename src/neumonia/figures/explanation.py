@@ -80,7 +80,10 @@ def gradcam_grid(
         show_film(panels[0], film)
         panels[0].set_title(titles[position], fontsize=SMALL, loc="left")
         for axes, (name, maps) in zip(panels[1:], models.items(), strict=True):
-            show_film(axes, fine_overlay(film, maps[position]), name if row == 0 else "")
+            title = name if row == 0 else ""
+            if not np.any(maps[position]):
+                title = f"{title} (mapa vacío)".lstrip()
+            show_film(axes, fine_overlay(film, maps[position]), title)
             subject = f"{titles[position]} ({name})" if name else titles[position]
             facts.append(f"{subject}: {describe_map(maps[position])}")
     for axes in grid.ravel()[len(films) * per_film :]:
@@ -133,7 +136,9 @@ def gradcam_steps(steps: Mapping[str, Any], channels: int = 3) -> tuple[Figure, 
         axes.imshow(maps[..., channel], cmap="cividis")
         axes.set_axis_off()
         axes.set_title(
-            f"2. canal {channel}\npeso {signed(alphas[channel], '.2g')}", fontsize=SMALL, loc="center"
+            f"2. canal {channel}\npeso {signed(alphas[channel], '.2g')}",
+            fontsize=SMALL,
+            loc="center",
         )
     for axes in grid[0, 1 + len(chosen) :]:
         axes.set_axis_off()

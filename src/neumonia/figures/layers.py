@@ -64,9 +64,13 @@ def layers_diagram(table: pd.DataFrame) -> tuple[Figure, str]:
     families = dict.fromkeys(family for _, family, _, _ in shown)
     handles = [_patch(family, (0, 0), 1, 1) for family in families]
     figure.legend(
-        handles, [_KINDS[family][0] for family in families], loc="outside upper left",
-        ncols=len(handles), frameon=False, fontsize=8.5,
-    )  # fmt: skip
+        handles,
+        [_KINDS[family][0] for family in families],
+        loc="outside upper left",
+        ncols=len(handles),
+        frameon=False,
+        fontsize=8.5,
+    )
 
     total = sum(int(number) for number in frame["parameters"])
     first, last = shown[0], shown[-1]
@@ -89,17 +93,27 @@ def _block(axes: Axes, position: int, layer: tuple, tallest: int, deepest: int) 
         width = 0.2
     axes.add_patch(_patch(family, (position - width / 2, -height / 2), width, height))
     axes.text(
-        position, -1.1, f"{_shape(lengths)}  {name.rsplit('/', 1)[-1]}", rotation=90, ha="center",
-        va="top", fontsize=SMALL,
-    )  # fmt: skip
+        position,
+        -1.1,
+        f"{_shape(lengths)}  {name.rsplit('/', 1)[-1]}",
+        rotation=90,
+        ha="center",
+        va="top",
+        fontsize=SMALL,
+    )
 
 
 def _patch(family: str, corner: tuple[float, float], width: float, height: float) -> Rectangle:
     _, color, hatch = _KINDS[family]
     return Rectangle(
-        corner, width, height, facecolor="white" if hatch else color, edgecolor=color, hatch=hatch,
+        corner,
+        width,
+        height,
+        facecolor="white" if hatch else color,
+        edgecolor=color,
+        hatch=hatch,
         linewidth=1.1,
-    )  # fmt: skip
+    )
 
 
 def _shape(lengths: list[int]) -> str:

@@ -31,7 +31,7 @@ class Style:
 _SOLID = "-"
 _DASHED = (0.0, (5.0, 1.8))
 
-NORMAL = Style("#003F6B", _SOLID, "o", "")
+NORMAL = Style("#00355C", _SOLID, "o", "")
 PNEUMONIA = Style("#C44E00", _DASHED, "^", "////")
 CLASSES = {0: NORMAL, 1: PNEUMONIA}
 CLASS_NAMES = {0: "NORMAL", 1: "PNEUMONIA"}
@@ -40,7 +40,7 @@ CNN = Style("#00825F", _SOLID, "o", "")
 VGG16 = Style("#4B1D5E", _DASHED, "s", "////")
 
 TRAINING = Style("#737373", _DASHED, "o", "")
-VALIDATION = Style("#8A1C4A", _SOLID, "s", "")
+VALIDATION = Style("#6B1038", _SOLID, "s", "")
 
 PAIRS = ((NORMAL, PNEUMONIA), (CNN, VGG16), (TRAINING, VALIDATION))
 """Las parejas que aparecen juntas en una figura."""

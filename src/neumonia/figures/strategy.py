@@ -1,6 +1,7 @@
 """El plan del libro en un dibujo: radiografía, conjunto, red, métrica y mapa."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -37,23 +38,42 @@ def strategy_diagram() -> tuple[Figure, str]:
         left = position * (_BOX + _GAP)
         axes.add_patch(
             FancyBboxPatch(
-                (left + 0.05, 0.05), _BOX - 0.1, _HEIGHT - 0.1,
+                (left + 0.05, 0.05),
+                _BOX - 0.1,
+                _HEIGHT - 0.1,
                 boxstyle="round,pad=0.05,rounding_size=0.09",
-                facecolor="#F4F6F7", edgecolor=_INK, linewidth=1.1,
-            )  # fmt: skip
+                facecolor="#F4F6F7",
+                edgecolor=_INK,
+                linewidth=1.1,
+            )
         )
         center = left + _BOX / 2
-        axes.text(center, _HEIGHT - 0.17, name, ha="center", va="center", fontsize=10,
-                  fontweight="bold")  # fmt: skip
+        axes.text(
+            center, _HEIGHT - 0.17, name, ha="center", va="center", fontsize=10, fontweight="bold"
+        )
         draw(axes, center, 1.06)
-        axes.text(center, 0.26, detail, ha="center", va="center", fontsize=SMALL,
-                  color=palette.TEXT, linespacing=1.15)  # fmt: skip
+        axes.text(
+            center,
+            0.26,
+            detail,
+            ha="center",
+            va="center",
+            fontsize=SMALL,
+            color=palette.TEXT,
+            linespacing=1.15,
+        )
         if position:
             axes.add_patch(
                 FancyArrowPatch(
-                    (left - _GAP + 0.02, 1.06), (left - 0.02, 1.06), arrowstyle="-|>",
-                    mutation_scale=12, linewidth=1.6, color=_INK, shrinkA=0, shrinkB=0,
-                )  # fmt: skip
+                    (left - _GAP + 0.02, 1.06),
+                    (left - 0.02, 1.06),
+                    arrowstyle="-|>",
+                    mutation_scale=12,
+                    linewidth=1.6,
+                    color=_INK,
+                    shrinkA=0,
+                    shrinkB=0,
+                )
             )
     alt = (
         "Diagrama de cinco cajas unidas por flechas, de izquierda a derecha: la radiografía, con "
@@ -88,21 +108,24 @@ def _dataset(axes: Axes, x: float, y: float) -> None:
             row, column = divmod(place, 4)
             axes.add_patch(
                 Rectangle(
-                    (x - 0.34 + 0.175 * column, top - 0.15 * row - 0.11), 0.145, 0.12,
-                    facecolor=color, edgecolor="white", linewidth=0.5,
-                )  # fmt: skip
+                    (x - 0.34 + 0.175 * column, top - 0.15 * row - 0.11),
+                    0.145,
+                    0.12,
+                    facecolor=color,
+                    edgecolor="white",
+                    linewidth=0.5,
+                )
             )
         top -= 0.15 * lines + 0.08
-        axes.plot([x - 0.36, x + 0.36], [top + 0.05, top + 0.05], color=_INK, linewidth=0.7,
-                  linestyle=":")  # fmt: skip
+        axes.plot(
+            [x - 0.36, x + 0.36], [top + 0.05, top + 0.05], color=_INK, linewidth=0.7, linestyle=":"
+        )
 
 
 def _network(axes: Axes, x: float, y: float) -> None:
     layers = ((-0.32, 4), (-0.02, 3), (0.24, 2), (0.4, 1))
-    places = [
-        [(x + dx - 0.03, y + 0.2 * (i - (n - 1) / 2)) for i in range(n)] for dx, n in layers
-    ]
-    for before, after in zip(places, places[1:], strict=False):
+    places = [[(x + dx - 0.03, y + 0.2 * (i - (n - 1) / 2)) for i in range(n)] for dx, n in layers]
+    for before, after in pairwise(places):
         for a in before:
             for b in after:
                 axes.plot([a[0], b[0]], [a[1], b[1]], color="#9AA5AB", linewidth=0.6, zorder=1)
@@ -118,9 +141,13 @@ def _metric(axes: Axes, x: float, y: float) -> None:
     t = np.linspace(0, 1, 60)
     axes.plot(left + side * t, bottom + side * t, color="#9AA5AB", linewidth=0.9, linestyle=":")
     axes.fill_between(
-        left + side * t, bottom + side * t**0.34, bottom + side * t**0.13,
-        color=palette.CNN.color, alpha=0.25, linewidth=0,
-    )  # fmt: skip
+        left + side * t,
+        bottom + side * t**0.34,
+        bottom + side * t**0.13,
+        color=palette.CNN.color,
+        alpha=0.25,
+        linewidth=0,
+    )
     axes.plot(left + side * t, bottom + side * t**0.21, color=palette.CNN.color, linewidth=2.0)
 
 
@@ -128,6 +155,13 @@ def _map(axes: Axes, x: float, y: float) -> None:
     _film(axes, x, y)
     for size, color in ((0.34, "#781C6D"), (0.24, "#ED6925"), (0.13, "#FCFFA4")):
         axes.add_patch(
-            Ellipse((x + 0.16, y - 0.12), 0.8 * size, size, facecolor=color, edgecolor="black",
-                    linewidth=0.5, zorder=4)  # fmt: skip
+            Ellipse(
+                (x + 0.16, y - 0.12),
+                0.8 * size,
+                size,
+                facecolor=color,
+                edgecolor="black",
+                linewidth=0.5,
+                zorder=4,
+            )
         )

@@ -48,9 +48,7 @@ def choose_examples(
             f"largo; llegaron {len(rows)}, {len(labels)} y {len(probabilities)}."
         )
     decided = probabilities >= threshold
-    outcome = np.where(
-        labels == 1, np.where(decided, "VP", "FN"), np.where(decided, "FP", "VN")
-    )
+    outcome = np.where(labels == 1, np.where(decided, "VP", "FN"), np.where(decided, "FP", "VN"))
     rng = np.random.default_rng(seed)
     chosen = []
     for name in OUTCOMES:

@@ -67,4 +67,4 @@ def compile_call(function: Callable[[Any], Any], shape: tuple[int | None, ...]) 
     import tensorflow as tf
 
     signature = [tf.TensorSpec((None, *shape), tf.float32)]
-    return tf.function(function, input_signature=signature, jit_compile=False)
+    return tf.function(function, input_signature=signature, autograph=False, jit_compile=False)

@@ -19,6 +19,9 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "pneumoniamnist": {"size": 56, "split": "oficial"},
 }
 _PRECISIONS = ("float32", "mixed_bfloat16")
+_COUNTS = ("epochs_cnn", "epochs_head", "patience_cnn", "patience_head", "batch_size", "n_films")
+# El mayor que admiten a la vez NumPy, scikit-learn y Keras.
+_MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Config:
     ----------
     dataset : {"maqueta", "kermany", "pneumoniamnist"}
     split : {"paciente", "oficial", "archivo"}
-    seed : int >= 0
+    seed : int de 0 a 2**32 - 1
         Semilla de la partición, de los pesos iniciales, del orden y del aumento de datos.
     size : int
         Lado de la imagen en píxeles, al menos 32.
@@ -73,9 +76,15 @@ class Config:
         _choice("--particion", self.split, KINDS)
         _choice("precision", self.precision, _PRECISIONS)
         _at_least("--semilla", self.seed, 0)
+        if self.seed > _MAX_SEED:
+            raise ConfigError(f"--semilla no puede pasar de {_MAX_SEED}; llegó {self.seed}.")
         _at_least("size", self.size, 32)
-        for name in ("epochs_cnn", "epochs_head", "patience_cnn", "patience_head", "batch_size"):
+        for name in _COUNTS:
             _at_least(name, getattr(self, name), 1)
+        # Un mismo estudio no debe tener dos identidades según se escriba 1 o 1.0, texto o Path.
+        object.__setattr__(self, "difficulty", _fraction("difficulty", self.difficulty))
+        if self.root is not None:
+            object.__setattr__(self, "root", _path("root", self.root))
 
     @classmethod
     def create(cls, dataset: str = "maqueta", **changes: Any) -> Self:
@@ -84,13 +93,7 @@ class Config:
         Un cambio con valor ``None`` deja el valor por omisión.
         """
         _choice("--datos", dataset, NAMES)
-        known = {item.name for item in fields(cls)}
-        unknown = sorted(set(changes) - known)
-        if unknown:
-            raise ConfigError(
-                f"La configuración no tiene la opción {', '.join(unknown)}. "
-                f"Las que hay: {', '.join(sorted(known))}."
-            )
+        _known(changes)
         given = {name: value for name, value in changes.items() if value is not None}
         return cls(dataset=dataset, **{**_DEFAULTS[dataset], **given})
 
@@ -103,16 +106,18 @@ class Config:
         """
         environ = os.environ if environ is None else environ
         changes = _adjustments(environ.get("NEUMONIA_AJUSTES"))
+        dataset = changes.pop("dataset", None)
         if environ.get("NEUMONIA_PARTICION"):
             changes["split"] = environ["NEUMONIA_PARTICION"]
         if environ.get("NEUMONIA_SEMILLA"):
             changes["seed"] = _integer("NEUMONIA_SEMILLA", environ["NEUMONIA_SEMILLA"])
         if environ.get("NEUMONIA_RAIZ"):
             changes["root"] = Path(environ["NEUMONIA_RAIZ"])
-        return cls.create(environ.get("NEUMONIA_DATOS") or "maqueta", **changes)
+        return cls.create(environ.get("NEUMONIA_DATOS") or dataset or "maqueta", **changes)
 
     def with_changes(self, **changes: Any) -> Self:
-        """Copia con los campos dados cambiados."""
+        """Copia con los campos dados cambiados; los demás quedan como estaban."""
+        _known(changes)
         return replace(self, **changes)
 
     def identity(self) -> dict[str, Any]:
@@ -120,6 +125,16 @@ class Config:
         values = asdict(self)
         del values["root"]
         return values
+
+
+def _known(changes: Mapping[str, Any]) -> None:
+    known = {item.name for item in fields(Config)}
+    unknown = sorted(set(changes) - known)
+    if unknown:
+        raise ConfigError(
+            f"La configuración no tiene la opción {', '.join(unknown)}. "
+            f"Las que hay: {', '.join(sorted(known))}."
+        )
 
 
 def _choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
@@ -130,6 +145,19 @@ def _choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
 def _at_least(name: str, value: Any, minimum: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
         raise ConfigError(f"{name} debe ser un entero de al menos {minimum}; llegó {value!r}.")
+
+
+def _fraction(name: str, value: Any) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value <= 1:
+        raise ConfigError(f"{name} debe ser un número de 0 a 1; llegó {value!r}.")
+    return float(value)
+
+
+def _path(name: str, value: Any) -> Path:
+    if not isinstance(value, str | Path):
+        raise ConfigError(f"{name} debe ser una ruta; llegó {value!r}.")
+    return Path(value)
 
 
 def _integer(name: str, text: str) -> int:

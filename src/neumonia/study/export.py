@@ -1,6 +1,8 @@
 """Publicar un estudio en una carpeta: números, predicciones, figuras, modelos y procedencia."""
 
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,14 +10,16 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from neumonia import figures
+from neumonia.errors import NeumoniaError
 from neumonia.exploration import (
     class_balance,
     example_rows,
     intensity_histogram,
     mean_images,
 )
-from neumonia.files import atomic_path, write_json, write_text
+from neumonia.files import explain_os_error, read_json, write_json, write_text
 from neumonia.progress import track
+from neumonia.study.pipeline import MODELS
 from neumonia.study.provenance import provenance
 
 if TYPE_CHECKING:
@@ -24,15 +28,18 @@ if TYPE_CHECKING:
 
 MODEL_TITLES = {"cnn": "CNN", "vgg16": "VGG16"}
 _PROBABILITY_DIGITS = 9
+_EXAMPLES = 4
+_ALTS = Path("figures") / "figures.json"
 
 
 def export_study(study: "Study", folder: Path, models: bool = True) -> Path:
     """Escribe el estudio entero en ``folder`` y la devuelve.
 
-    Deja ``results.json``, ``predictions.csv``, ``history.csv``, ``layers.csv``, ``provenance.json``,
-    ``figures/*.png`` con ``figures/figures.json`` (los textos alternativos) y, si ``models``, un
-    ``.keras`` por modelo. Cada archivo aparece entero o no aparece; los que ya estaban se
-    sustituyen.
+    Deja ``results.json``, ``predictions.csv``, ``history.csv``, ``layers.csv``,
+    ``provenance.json``, ``figures/*.png`` con ``figures/figures.json`` (los textos alternativos)
+    y, si ``models``, un ``.keras`` por modelo. Todo se prepara aparte y se muda al final: si algo
+    falla, lo que había en ``folder`` queda como estaba. Las figuras y los modelos de una
+    publicación anterior que este estudio no produce se retiran; lo demás no se toca.
 
     Raises
     ------
@@ -40,22 +47,47 @@ def export_study(study: "Study", folder: Path, models: bool = True) -> Path:
         Si falla un producto o no se puede escribir.
     """
     folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".tmp-", dir=folder) as name:
+            staged = Path(name)
+            _write_all(study, staged, models)
+            files = sorted(p.relative_to(staged) for p in staged.rglob("*") if p.is_file())
+            for old in sorted(_published_before(folder) - set(files)):
+                (folder / old).unlink(missing_ok=True)
+            (folder / _ALTS.parent).mkdir(exist_ok=True)
+            for file in files:
+                os.replace(staged / file, folder / file)
+    except OSError as error:
+        raise explain_os_error(error, folder) from error
+    return folder
+
+
+def _write_all(study: "Study", folder: Path, models: bool) -> None:
     write_json(folder / "results.json", study.results)
     write_text(folder / "predictions.csv", predictions_csv(study.predictions))
     write_text(folder / "history.csv", _stacked_csv({m: study.history(m) for m in study.models}))
     write_text(folder / "layers.csv", _stacked_csv({m: study.layers(m) for m in study.models}))
     alts = {}
     drawings = list(illustrations(study))
-    for name, illustration in track(drawings, "Figuras"):
+    for name, illustration in track(drawings, "Figuras") if study.progress else drawings:
         illustration.save(folder / "figures" / f"{name}.png")
         alts[name] = illustration.alt
-    write_json(folder / "figures" / "figures.json", alts)
+    write_json(folder / _ALTS, alts)
     if models:
         for name in study.models:
-            with atomic_path(folder / f"{name}.keras") as temporary:
-                shutil.copyfile(study.model_path(name), temporary)
+            shutil.copyfile(study.model_path(name), folder / f"{name}.keras")
     write_json(folder / "provenance.json", provenance(study))
-    return folder
+
+
+def _published_before(folder: Path) -> set[Path]:
+    """Las figuras y los modelos que dejó una publicación anterior."""
+    try:
+        names = [name for name in read_json(folder / _ALTS) if name == Path(name).name]
+    except (NeumoniaError, TypeError):
+        names = []
+    figures_before = {_ALTS.parent / f"{name}.png" for name in names}
+    return figures_before | {Path(f"{name}.keras") for name in MODELS}
 
 
 def predictions_csv(predictions: pd.DataFrame) -> str:
@@ -66,7 +98,7 @@ def predictions_csv(predictions: pd.DataFrame) -> str:
 
 
 def _stacked_csv(tables: dict[str, pd.DataFrame]) -> str:
-    stacked = pd.concat({name: table for name, table in tables.items()}, names=["model", None])
+    stacked = pd.concat(tables, names=["model", None])
     return stacked.reset_index(level=0).to_csv(index=False, lineterminator="\n")
 
 
@@ -74,17 +106,22 @@ def illustrations(study: "Study") -> Iterator[tuple[str, "Illustration"]]:
     """Todas las figuras del estudio, con el nombre de su archivo."""
     manifest, images, labels = study.dataset.manifest, study.images, study.labels
     yield "balance", figures.class_balance(class_balance(manifest, study.split))
+    train = study.rows("train")
     rows = [
         row
         for label in (0, 1)
-        for row in example_rows(manifest, study.split, label, 4, study.config.seed)
+        for row in example_rows(
+            manifest,
+            study.split,
+            label,
+            min(_EXAMPLES, int((labels[train] == label).sum())),
+            study.config.seed,
+        )
     ]
     yield "ejemplos", figures.example_films(images, labels, rows, manifest)
-    train = study.rows("train")
     yield "medias", figures.mean_images(*mean_images(images[train], labels[train]))
-    yield "histogramas", figures.intensity_histograms(
-        intensity_histogram(images[train], labels[train])
-    )
+    histograms = intensity_histogram(images[train], labels[train])
+    yield "histogramas", figures.intensity_histograms(histograms)
     for name in study.models:
         yield f"curvas-{name}", figures.training_curves(study.history(name), MODEL_TITLES[name])
     yield from _evaluation_figures(study)

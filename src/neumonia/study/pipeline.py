@@ -1,7 +1,5 @@
 """El estudio: cada producto se pide por su nombre y se calcula solo si falta."""
 
-import os
-import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -13,20 +11,18 @@ import pandas as pd
 from neumonia.arrays import open_arrays
 from neumonia.datasets import Dataset, open_dataset
 from neumonia.errors import ConfigError, WeightsError
-from neumonia.files import cache_dir, digest, write_text
+from neumonia.files import cache_dir, digest
 from neumonia.gradcam.examples import choose_examples
 from neumonia.models.bias import initial_bias
+from neumonia.models.weights import ResolvedWeights
 from neumonia.splits import check_split, make_split
-from neumonia.study import build
+from neumonia.study import build, recipes
 from neumonia.study.config import Config
 from neumonia.study.results import summarize
-from neumonia.study.store import Product, Store, code_digest
+from neumonia.study.store import Product, Store
+from neumonia.study.weights import WeightsMemory
 
 MODELS = ("cnn", "vgg16")
-_MAP_CODE = tuple(f"neumonia.gradcam.{part}" for part in ("examples", "maps", "methods", "network"))
-_RETRY_AFTER = 6 * 3600.0
-_CNN_CODE = ("neumonia.models.cnn", "neumonia.models.batches", "neumonia.training")
-_VGG_CODE = ("neumonia.models.vgg16", "neumonia.models.batches", "neumonia.training")
 
 
 class Study:
@@ -52,6 +48,7 @@ class Study:
         self.cache = Path(cache) if cache is not None else cache_dir()
         self.progress = progress
         self.store = Store(self.cache / "productos")
+        self._weights_memory = WeightsMemory(self.cache)
         self.used: dict[str, Product] = {}
 
     @cached_property
@@ -65,12 +62,14 @@ class Study:
             n_films=c.n_films,
             size=c.size,
             difficulty=c.difficulty,
+            progress=self.progress,
         )
 
     @cached_property
     def images(self) -> np.ndarray:
         """uint8 ``(N, size, size)``, en el orden del manifiesto y leído del disco a demanda."""
-        return open_arrays(self.dataset, self.config.size, cache=self.cache / "arreglos")
+        folder = self.cache / "arreglos"
+        return open_arrays(self.dataset, self.config.size, folder, progress=self.progress)
 
     @cached_property
     def split(self) -> pd.Series:
@@ -101,69 +100,30 @@ class Study:
         """Sesgo inicial de la última capa: ``log(n_pos/n_neg)`` del entrenamiento."""
         return initial_bias(self.labels[self.rows("train")])
 
-    @property
-    def _images_recipe(self) -> dict[str, Any]:
-        return {
-            "dataset": self.dataset.name,
-            "fingerprint": self.dataset.fingerprint,
-            "size": self.config.size,
-            "decoder": code_digest("neumonia.datasets.images", "neumonia.arrays"),
-        }
-
-    def _training_recipe(self, epochs: int, patience: int, code: tuple[str, ...]) -> dict[str, Any]:
-        c = self.config
-        return {
-            "images": self._images_recipe,
-            "split": self.split_digest,
-            "seed": c.seed,
-            "epochs": epochs,
-            "patience": patience,
-            "batch_size": c.batch_size,
-            "precision": c.precision,
-            "code": code_digest(*code, "neumonia.study.build"),
-        }
-
     def _get(self, kind: str, recipe: dict[str, Any], builder: Callable[[Path], None]) -> Product:
         product = self.store.get(kind, recipe, builder)
         self.used[kind] = product
         return product
 
-    @property
-    def _cnn_recipe(self) -> dict[str, Any]:
-        return self._training_recipe(self.config.epochs_cnn, self.config.patience_cnn, _CNN_CODE)
-
     @cached_property
     def _cnn(self) -> Product:
-        recipe = self._cnn_recipe
-        return self._get("cnn", recipe, lambda folder: build.train_cnn(self, folder, digest(recipe)))
+        recipe = recipes.cnn_recipe(self)
+        return self._get(
+            "cnn", recipe, lambda folder: build.train_cnn(self, folder, digest(recipe))
+        )
 
     @cached_property
-    def vgg16_weights(self) -> Any:
+    def vgg16_weights(self) -> ResolvedWeights:
         """Los pesos de VGG16 ya verificados, o lanza ``WeightsError`` con todo lo intentado.
 
-        Un fracaso se recuerda unas horas: sin red, cada capítulo esperaría otra vez por las
-        mismas descargas. ``forget_missing_weights`` lo olvida.
+        Un fracaso se recuerda unas horas; ``forget_missing_weights`` lo olvida.
         """
-        from neumonia.models.weights import resolve_weights
-
-        note = self._missing_note
-        explicit = "NEUMONIA_VGG16" in os.environ
-        if not explicit and note.is_file() and time.time() - note.stat().st_mtime < _RETRY_AFTER:
-            raise WeightsError(note.read_text(encoding="utf-8"))
-        try:
-            return resolve_weights()
-        except WeightsError as error:
-            if not explicit:
-                write_text(note, str(error))
-            raise
-
-    @property
-    def _missing_note(self) -> Path:
-        return self.cache / "vgg16-no-disponible.txt"
+        return self._weights_memory.resolve()
 
     def forget_missing_weights(self) -> None:
         """Hace que los pesos de VGG16 se busquen de nuevo aunque hace poco no los hubiera."""
-        self._missing_note.unlink(missing_ok=True)
+        self._weights_memory.forget()
+        self.__dict__.pop("vgg16_missing", None)
 
     @cached_property
     def vgg16_missing(self) -> str | None:
@@ -179,20 +139,11 @@ class Study:
         """Los modelos que este estudio puede entrenar aquí."""
         return MODELS if self.vgg16_missing is None else ("cnn",)
 
-    @property
-    def _features_recipe(self) -> dict[str, Any]:
-        return {
-            "images": self._images_recipe,
-            "weights": self.vgg16_weights.sha256,
-            "precision": self.config.precision,
-            "code": code_digest("neumonia.models.vgg16"),
-        }
-
     @cached_property
     def _features(self) -> Product:
         return self._get(
             "caracteristicas",
-            self._features_recipe,
+            recipes.features_recipe(self),
             lambda folder: build.compute_vgg16_features(self, folder),
         )
 
@@ -201,17 +152,9 @@ class Study:
         """float32 ``(N, h, w, 512)``: la salida de la base congelada de VGG16."""
         return np.load(self._features.folder / "features.npy", mmap_mode="r", allow_pickle=False)
 
-    @property
-    def _vgg16_recipe(self) -> dict[str, Any]:
-        c = self.config
-        return {
-            **self._training_recipe(c.epochs_head, c.patience_head, _VGG_CODE),
-            "features": self._features_recipe,
-        }
-
     @cached_property
     def _vgg16(self) -> Product:
-        recipe = self._vgg16_recipe
+        recipe = recipes.vgg16_recipe(self)
         return self._get(
             "vgg16", recipe, lambda folder: build.train_vgg16(self, folder, digest(recipe))
         )
@@ -233,9 +176,9 @@ class Study:
     def is_trained(self, name: str) -> bool:
         """Si el modelo ya está guardado. No entrena ni descarga nada."""
         if name == "cnn":
-            return self.store.find("cnn", self._cnn_recipe) is not None
-        return self.vgg16_missing is None and (
-            self.store.find("vgg16", self._vgg16_recipe) is not None
+            return self.store.find("cnn", recipes.cnn_recipe(self)) is not None
+        return self._weights_memory.on_disk() and (
+            self.store.find("vgg16", recipes.vgg16_recipe(self)) is not None
         )
 
     def history(self, name: str) -> pd.DataFrame:
@@ -302,14 +245,9 @@ class Study:
             ``PNEUMONIA`` y ``NORMAL`` float32 (n, H, W) en [0, 1], y ``all_negative_PNEUMONIA``
             y ``all_negative_NORMAL`` bool (n,).
         """
-        recipe = {
-            "model": self.product(name).key,
-            "per_outcome": per_outcome,
-            "code": code_digest(*_MAP_CODE, "neumonia.study.build"),
-        }
         product = self._get(
             f"mapas-{name}",
-            recipe,
+            recipes.maps_recipe(self, name, per_outcome),
             lambda folder: build.explain_examples(self, name, per_outcome, folder),
         )
         with np.load(product.folder / "maps.npz", allow_pickle=False) as stored:

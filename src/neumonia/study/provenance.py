@@ -75,7 +75,7 @@ def provenance(study: "Study") -> dict[str, Any]:
             "films": len(study.dataset.manifest),
             "skipped": [str(item) for item in study.dataset.skipped],
             "citation": study.dataset.info.get("citation"),
-            "license": study.dataset.info.get("license"),
+            "license": study.dataset.info.get("licence"),
         },
         "split": {"kind": study.config.split, "digest": study.split_digest},
         "config": study.config.identity(),

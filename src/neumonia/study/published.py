@@ -30,8 +30,11 @@ class Published:
     @cached_property
     def predictions(self) -> pd.DataFrame:
         """``image_id, patient, label, split, p_cnn, p_vgg16``."""
-        return pd.read_csv(self.folder / "predictions.csv", keep_default_na=True).fillna(
-            {"patient": ""}
+        # Solo una probabilidad puede faltar: un paciente llamado «NA» es un paciente.
+        return self._table(
+            "predictions.csv",
+            dtype={"image_id": str, "patient": str, "split": str},
+            na_values={"p_cnn": [""], "p_vgg16": [""]},
         )
 
     def history(self, name: str) -> pd.DataFrame:
@@ -43,7 +46,15 @@ class Published:
         return self._part("layers.csv", name)
 
     def metrics(self, part: str = "test") -> dict[str, dict[str, Any]]:
-        """Métricas por modelo en ``"val"`` o ``"test"``."""
+        """Métricas por modelo en ``"val"`` o ``"test"``.
+
+        Raises
+        ------
+        DataError
+            Si se pide otra parte.
+        """
+        if part not in ("val", "test"):
+            raise DataError(f"Hay métricas de 'val' y de 'test', no de {part!r}.")
         return {name: values[part] for name, values in self.results["models"].items()}
 
     def figure(self, name: str) -> Path:
@@ -61,11 +72,18 @@ class Published:
         return path
 
     def _part(self, file: str, name: str) -> pd.DataFrame:
-        table = pd.read_csv(self.folder / file, keep_default_na=False)
+        table = self._table(file)
         part = table[table["model"] == name].drop(columns="model").reset_index(drop=True)
         if part.empty:
             raise DataError(f"El estudio publicado no tiene el modelo {name!r}.")
         return part.apply(pd.to_numeric, errors="coerce") if file == "history.csv" else part
+
+    def _table(self, file: str, **options: Any) -> pd.DataFrame:
+        path = self.folder / file
+        try:
+            return pd.read_csv(path, keep_default_na=False, **options)
+        except (OSError, ValueError) as error:
+            raise DataError(f"No se puede leer {path} ({error}). Publiquemos otra vez.") from error
 
 
 def published(dataset: str, split: str, root: Path | None = None) -> Published:

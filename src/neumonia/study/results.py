@@ -69,7 +69,8 @@ def summarize(study: "Study") -> dict[str, Any]:
             "loss_at_b0": initial_loss(train_labels),
         },
         "models": {name: _model_results(study, name) for name in study.models},
-        "vgg16_missing": study.vgg16_missing,
+        # El motivo nombra carpetas de esta máquina; el resultado, no.
+        "vgg16_missing": study.vgg16_missing is not None,
     }
 
 
@@ -79,7 +80,9 @@ def _model_results(study: "Study", name: str) -> dict[str, Any]:
     best = history.loc[history["val_loss"].idxmin()]
     return {
         "parameters": int(layers["parameters"].sum()),
-        "trainable_parameters": int(layers.loc[layers["trainable"].astype(bool), "parameters"].sum()),
+        "trainable_parameters": int(
+            layers.loc[layers["trainable"].astype(bool), "parameters"].sum()
+        ),
         "epochs_run": len(history),
         "best_epoch": int(best["epoch"]),
         "best_val_loss": float(best["val_loss"]),
@@ -88,7 +91,7 @@ def _model_results(study: "Study", name: str) -> dict[str, Any]:
 
 
 def _leaked(manifest: pd.DataFrame, split: pd.Series) -> int:
-    return len(shared_patients(manifest, split))
+    return int(shared_patients(manifest, split).loc["test", "films_shared"])
 
 
 def _plain(value: Any) -> Any:

@@ -42,17 +42,19 @@ class Store:
         return self.folder / f"{kind}-{digest(recipe)}"
 
     def find(self, kind: str, recipe: dict[str, Any]) -> Product | None:
-        """El producto guardado, o ``None`` si no está o quedó dañado."""
+        """El producto guardado, o ``None`` si no está, quedó dañado o le falta un archivo."""
         folder = self.path(kind, recipe)
         try:
             stamp = read_json(folder / _STAMP)
-            return Product(folder, stamp["key"], stamp["recipe"], stamp["seconds"], fresh=False)
-        except (NeumoniaError, KeyError, TypeError):
+            found = Product(
+                folder, stamp["key"], stamp["recipe"], float(stamp["seconds"]), fresh=False
+            )
+            intact = stamp.get("files", {}).items() <= _inventory(folder).items()
+        except (NeumoniaError, KeyError, TypeError, ValueError, AttributeError, OSError):
             return None
+        return found if intact else None
 
-    def get(
-        self, kind: str, recipe: dict[str, Any], build: Callable[[Path], None]
-    ) -> Product:
+    def get(self, kind: str, recipe: dict[str, Any], build: Callable[[Path], None]) -> Product:
         """El producto de ``recipe``; si falta, lo construye con ``build(carpeta)``.
 
         Parameters
@@ -73,8 +75,14 @@ class Store:
             build(temporary)
             seconds = round(time.perf_counter() - start, 2)
             stamp = {"key": folder.name, "recipe": recipe, "seconds": seconds}
-            write_json(temporary / _STAMP, stamp)
+            write_json(temporary / _STAMP, {**stamp, "files": _inventory(temporary)})
         return Product(folder, folder.name, recipe, seconds, fresh=True)
+
+
+def _inventory(folder: Path) -> dict[str, int]:
+    """Bytes de cada archivo bajo ``folder``."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
 
 
 def code_digest(*modules: str) -> str:

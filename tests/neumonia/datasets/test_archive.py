@@ -94,12 +94,12 @@ def test_un_zip_hostil_no_escribe_fuera(tmp_path, make_zip, tree, name, film):
         info.filename = name
         hostile.writestr(info, film(77))
     inside = tmp_path / "caja" / "datos"
-    before = {item for item in tmp_path.rglob("*")}
+    before = set(tmp_path.rglob("*"))
     report = import_kermany(path, inside, progress=False)
     assert report.imported == len(tree)
     assert [item.name for item in report.skipped] == [name]
     assert "fuera de la carpeta" in report.skipped[0].reason
-    new = {item for item in tmp_path.rglob("*")} - before - {inside.parent}
+    new = set(tmp_path.rglob("*")) - before - {inside.parent}
     assert all(inside in (item, *item.parents) for item in new)
 
 
@@ -185,7 +185,7 @@ def test_un_tamano_declarado_falso_no_pasa(make_zip, film, lie):
     path.write_bytes(raw)
     with (
         open_source(path) as listing,
-        pytest.raises(ImageError, match="dañado|no es el que declara"),
+        pytest.raises(ImageError, match=r"dañado|no es el que declara"),
     ):
         listing.entries[0].read()
 
@@ -242,3 +242,18 @@ def test_la_clave_cambia_con_el_contenido(make_zip, tree, film):
     assert key(tree, "b.zip") == first
     changed = {**tree, "train/NORMAL/IM-0000-0001.jpeg": film(55)}
     assert key(changed, "c.zip") != first
+
+
+def test_en_una_carpeta_la_copia_se_reconoce_por_su_tamano(make_folder, film):
+    root = make_folder(
+        {
+            "train/NORMAL/IM-1-1.jpeg": film(1),
+            "copia/train/NORMAL/IM-1-1.jpeg": film(1),
+            "train/NORMAL/IM-2-1.jpeg": film(2),
+            "otra/train/NORMAL/IM-2-1.jpeg": film(2, size=(90, 80)),
+        }
+    )
+    with open_source(root) as listing:
+        assert len(listing.entries) == 2
+        assert listing.repeated == 1
+        assert list(reasons(listing)) == ["otra/train/NORMAL/IM-2-1.jpeg"]

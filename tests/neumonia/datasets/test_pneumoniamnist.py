@@ -147,7 +147,7 @@ def test_un_npz_con_objetos_no_se_ejecuta(npz, tmp_path):
                 )
                 data += pickle.dumps(np.array([[_Trap()]] * 4, dtype=object))
             target.writestr(name, data)
-    with pytest.raises(DataError, match="no es un .npz legible"):
+    with pytest.raises(DataError, match=r"no es un \.npz legible"):
         open_pneumoniamnist(poisoned)
 
 

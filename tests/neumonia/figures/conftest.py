@@ -25,10 +25,8 @@ def drawn_texts(illustration: Illustration) -> list[tuple[Text, np.ndarray]]:
         if self.get_visible() and self.get_text().strip():
             found[id(self)] = (self, self.get_window_extent(renderer).extents)
 
-    with book_style():
+    with book_style(), mock.patch.object(Text, "draw", record):
         figure.draw_without_rendering()
-        with mock.patch.object(Text, "draw", record):
-            figure.canvas.draw()
     return list(found.values())
 
 

@@ -1,5 +1,6 @@
 """Keras se carga solo cuando hace falta, y con el motor del libro."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -47,12 +48,14 @@ def test_el_descriptor_de_errores_vuelve_a_su_sitio_aunque_la_carga_falle(monkey
     assert capfd.readouterr().err == "despues\n"
 
 
-def test_quien_pide_otro_nivel_recibe_los_avisos():
+def test_quien_pide_otro_nivel_recibe_los_avisos(monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    logger = logging.getLogger("tensorflow")
+    monkeypatch.setattr(logger, "level", logging.INFO)
+    load_keras()
+    assert logger.level == logging.INFO
     program = "from neumonia.models.backend import load_keras; load_keras()"
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"}
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr
 
 

@@ -285,6 +285,13 @@ def test_el_fallo_de_la_descarga_llega_con_su_motivo(program, reason):
         weights_download._run([sys.executable, "-c", program], 20, dict(os.environ))
 
 
+def test_lo_que_termina_bien_no_se_queja(tmp_path):
+    made = tmp_path / "hecho"
+    program = "import os, pathlib; pathlib.Path(os.environ['DESTINO']).touch()"
+    weights_download._run([sys.executable, "-c", program], 20, {"DESTINO": str(made)})
+    assert made.exists()
+
+
 def test_un_programa_que_no_existe_se_explica(tmp_path):
     with pytest.raises(WeightsError, match="no se pudo ejecutar"):
         weights_download._run([str(tmp_path / "nada")], 5, {})

@@ -1,0 +1,183 @@
+"""El almacén calcula una vez cada cosa y no deja nada a medias."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from neumonia.errors import NeumoniaError
+from neumonia.files import digest
+from neumonia.study.store import Store, code_digest
+
+RECIPE = {"datos": "maqueta", "semilla": 0}
+
+
+class Builder:
+    """Escribe un archivo y cuenta cuántas veces lo llamaron."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.calls = 0
+        self.error = error
+
+    def __call__(self, folder: Path) -> None:
+        self.calls += 1
+        assert list(folder.iterdir()) == []
+        (folder / "a.txt").write_text(f"cálculo {self.calls}", encoding="utf-8")
+        (folder / "sub").mkdir()
+        (folder / "sub" / "b.bin").write_bytes(b"1234")
+        if self.error:
+            raise self.error
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(tmp_path / "productos")
+
+
+def test_la_misma_receta_calcula_una_sola_vez(store):
+    build = Builder()
+    first = store.get("cnn", RECIPE, build)
+    again = Store(store.folder).get("cnn", dict(reversed(RECIPE.items())), build)
+    assert build.calls == 1
+    assert (first.fresh, again.fresh) == (True, False)
+    assert first.folder == again.folder == store.folder / f"cnn-{digest(RECIPE)}"
+    assert first.key == again.key == first.folder.name
+    assert again.recipe == RECIPE and again.seconds == first.seconds >= 0
+
+
+def test_otra_receta_u_otra_clase_de_producto_es_otro_producto(store):
+    build = Builder()
+    store.get("cnn", RECIPE, build)
+    store.get("cnn", {**RECIPE, "semilla": 1}, build)
+    store.get("vgg16", RECIPE, build)
+    assert build.calls == 3
+    assert len(list(store.folder.iterdir())) == 3
+
+
+@pytest.mark.parametrize("error", [ValueError("roto"), KeyboardInterrupt()])
+def test_si_la_construccion_falla_no_queda_nada_y_se_puede_repetir(store, error):
+    with pytest.raises(type(error)):
+        store.get("cnn", RECIPE, Builder(error))
+    assert list(store.folder.iterdir()) == []
+    assert store.find("cnn", RECIPE) is None
+    assert store.get("cnn", RECIPE, Builder()).fresh
+
+
+def test_si_se_acaba_el_disco_el_error_lo_dice(store):
+    with pytest.raises(NeumoniaError, match="No queda espacio"):
+        store.get("cnn", RECIPE, Builder(OSError(28, "No space left on device")))
+    assert list(store.folder.iterdir()) == []
+
+
+def test_buscar_no_calcula_ni_crea_carpetas(store):
+    assert store.find("cnn", RECIPE) is None
+    assert not store.folder.exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"[]",
+        b"null",
+        b'{"key": "x"}',
+        b'{"key": "x", "recipe": {}, "seconds": "mucho"}',
+        b'{"key": "x", "recipe": {}, "seconds": 1, "files": 3}',
+        b'{"key": "x", "recipe": {}, "seconds": 1, "files": {"a.txt": 1}}',
+    ],
+)
+def test_un_sello_danado_se_vuelve_a_calcular(store, content):
+    build = Builder()
+    folder = store.get("cnn", RECIPE, build).folder
+    (folder / "producto.json").write_bytes(content)
+    assert store.find("cnn", RECIPE) is None
+    assert store.get("cnn", RECIPE, build).fresh
+    assert build.calls == 2
+    assert (folder / "a.txt").read_text(encoding="utf-8") == "cálculo 2"
+    assert not store.get("cnn", RECIPE, build).fresh
+
+
+@pytest.mark.parametrize("damage", ["borrar", "truncar"])
+def test_un_producto_al_que_le_falta_algo_se_vuelve_a_calcular(store, damage):
+    build = Builder()
+    inner = store.get("cnn", RECIPE, build).folder / "sub" / "b.bin"
+    if damage == "borrar":
+        inner.unlink()
+    else:
+        inner.write_bytes(b"12")
+    assert store.get("cnn", RECIPE, build).fresh
+    assert inner.read_bytes() == b"1234"
+
+
+def test_un_sello_sin_inventario_sigue_valiendo(store):
+    """Los productos guardados antes de que hubiera inventario no se tiran."""
+    folder = store.get("cnn", RECIPE, Builder()).folder
+    stamp = json.loads((folder / "producto.json").read_text())
+    del stamp["files"]
+    (folder / "producto.json").write_text(json.dumps(stamp))
+    assert store.find("cnn", RECIPE) is not None
+
+
+def test_el_sello_dice_la_receta_el_tiempo_y_los_archivos(store):
+    folder = store.get("cnn", RECIPE, Builder()).folder
+    stamp = json.loads((folder / "producto.json").read_text())
+    assert stamp["recipe"] == RECIPE and stamp["key"] == folder.name
+    assert stamp["files"] == {"a.txt": len("cálculo 1".encode()), "sub/b.bin": 4}
+
+
+class TestHuellaDelCodigo:
+    CODE = '"""Módulo."""\nX = 1\n\n\nclass A:\n    """Clase."""\n\n    def f(self):\n        """Hace."""\n        return X + 1\n'
+
+    @pytest.fixture
+    def measure(self, tmp_path, monkeypatch):
+        """Huella de un módulo con el código dado."""
+        monkeypatch.syspath_prepend(str(tmp_path))
+
+        def of(code: str, name: str = "modulo_de_prueba") -> str:
+            (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
+            return code_digest(name)
+
+        return of
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ('"""Módulo."""', '"""Otro texto."""'),
+            ('"""Módulo."""\n', ""),
+            ('    """Clase."""\n\n', ""),
+            ('"""Hace."""', '"""Hace otra cosa."""'),
+            ("X = 1\n", "X = 1  # una nota\n"),
+            ("X = 1\n", "X   =   1\n\n\n"),
+            ("return X + 1", "return (X + 1)"),
+        ],
+    )
+    def test_la_documentacion_y_el_formato_no_cuentan(self, measure, old, new):
+        assert self.CODE.count(old) == 1
+        assert measure(self.CODE) == measure(self.CODE.replace(old, new))
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [("X = 1", "X = 2"), ("X + 1", "X - 1"), ("def f", "def g"), ("class A", "class B")],
+    )
+    def test_las_instrucciones_si(self, measure, old, new):
+        assert measure(self.CODE) != measure(self.CODE.replace(old, new))
+
+    def test_quitar_la_documentacion_de_una_funcion_vacia_no_la_rompe(self, measure):
+        assert measure('def f():\n    """Nada."""\n') == measure("def f():\n    pass\n")
+
+    def test_un_texto_que_no_es_documentacion_si_cuenta(self, measure):
+        assert measure('X = 1\nY = "a"\n') != measure('X = 1\nY = "b"\n')
+
+    def test_depende_de_todos_los_modulos_y_no_los_importa(self, measure):
+        one, two = measure("A = 1\n", "prueba_uno"), measure("raise ValueError\n", "prueba_dos")
+        both = code_digest("prueba_uno", "prueba_dos")
+        assert len({one, two, both, code_digest("prueba_dos", "prueba_uno")}) == 4
+        assert not {"prueba_uno", "prueba_dos"} & set(sys.modules)
+
+    @pytest.mark.parametrize("name", ["modulo_que_no_existe", "sys"])
+    def test_un_modulo_sin_archivo_no_pasa_en_silencio(self, name):
+        with pytest.raises((ModuleNotFoundError, FileNotFoundError)):
+            code_digest(name)

@@ -1,0 +1,68 @@
+"""Cómo se escriben los números en la prosa."""
+
+import math
+
+import pytest
+
+from neumonia.text import integer, interval, number, percent
+
+THIN = "\u202f"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0, "0"),
+        (5856, "5856"),
+        (9999.4, "9999"),
+        (9999.6, f"10{THIN}000"),
+        (10_000, f"10{THIN}000"),
+        (14_714_688, f"14{THIN}714{THIN}688"),
+        (-14_714, f"-14{THIN}714"),
+        (-0.2, "0"),
+    ],
+)
+def test_enteros_con_espacio_de_millares_desde_cinco_cifras(value, expected):
+    assert integer(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "expected"),
+    [
+        (0.9123, 3, "0.912"),
+        (0.9127, 2, "0.91"),
+        (1, 3, "1.000"),
+        (-0.25, 1, "-0.2"),
+        (-0.0001, 3, "0.000"),
+        (None, 3, "—"),
+        (math.nan, 3, "—"),
+    ],
+)
+def test_decimales_con_punto_y_raya_si_no_estan_definidos(value, decimals, expected):
+    assert number(value, decimals) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "expected"),
+    [
+        (0.934, 1, f"93.4{THIN}%"),
+        (1, 0, f"100{THIN}%"),
+        (-1e-9, 1, f"0.0{THIN}%"),
+        (None, 1, "—"),
+        (math.nan, 1, "—"),
+    ],
+)
+def test_porcentajes(value, decimals, expected):
+    assert percent(value, decimals) == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.9811, 0.9964, "0.981 a 0.996"), (None, 0.5, "—"), (0.5, None, "—")],
+)
+def test_intervalos(low, high, expected):
+    assert interval(low, high) == expected
+
+
+def test_un_intervalo_con_otros_decimales():
+    assert interval(0.5, 0.75, decimals=1) == "0.5 a 0.8"
