@@ -1,6 +1,7 @@
 """Órdenes de la imprenta: ``libro``, ``revisar`` y ``cuadernos``."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -33,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain("Interrumpido. Lo que había antes queda intacto.")
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
+        # Quien leía la salida se fue: sin esto, Python se quejaría al vaciarla.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
 
 
@@ -96,8 +98,8 @@ def _book(config: BookConfig, options: argparse.Namespace) -> int:
     output = _output(config, options)
     _refuse_defects(config)
     engine = choose_engine(options.motor, _say)
-    name = "Quarto" if engine.quarto else "pandoc y Typst"
-    _say(f"Imprimimos con {name}: {engine.reason}.")
+    engine_name = "Quarto" if engine.quarto else "pandoc y Typst"
+    _say(f"Imprimimos con {engine_name}: {engine.reason}.")
     with replacement_folder(output) as folder:
         if engine.quarto:
             run_quarto(engine.quarto, config, folder, _say)
@@ -105,6 +107,9 @@ def _book(config: BookConfig, options: argparse.Namespace) -> int:
             build_notebooks(config, folder, not options.sin_cache, _say)
         else:
             build(config, folder, not options.sin_cache, _say)
+        for name in ("index.html", config.pdf_name):
+            if not (folder / name).is_file():
+                raise ImprentaError(f"{engine_name} terminó, pero no dejó {name}.")
     _say(f"Sitio: {_shown(output / 'index.html')} ({_size(output)} en total)")
     _say(f"PDF: {_shown(output / config.pdf_name)} ({_size(output / config.pdf_name)})")
     _say(f"Listo en {time.perf_counter() - start:.1f} s.")

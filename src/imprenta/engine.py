@@ -164,7 +164,9 @@ def _install(folder: Path, seconds: float) -> str:
         raise
     if process.returncode:
         rows = [row.strip() for row in complaint.splitlines() if row.strip()]
-        detail = next((row for row in rows if "rror" in row), f"código {process.returncode}")
+        detail = next(
+            (row for row in rows if "error" in row.lower()), f"código {process.returncode}"
+        )
         return f"pip: {detail[:160]}"
     return ""
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.notebooknode import NotebookNode
@@ -267,8 +266,3 @@ def _joined(value: Any) -> Any:
 def _carriage(text: str) -> str:
     """De una barra de progreso que se reescribe con retornos de carro queda el estado final."""
     return "\n".join(row.rstrip("\r").rsplit("\r", 1)[-1] for row in text.split("\n"))
-
-
-def validate(notebook: NotebookNode) -> None:
-    """Comprueba el cuaderno contra el esquema de nbformat."""
-    nbformat.validate(notebook)

@@ -48,6 +48,11 @@ def table_size(table: Node) -> float:
     return 0.6
 
 
+def table_rows(table: Node) -> int:
+    """Número de filas, con la cabecera."""
+    return len(_rows(table))
+
+
 def _rows(table: Node) -> list[list[Any]]:
     head, bodies, foot = table["c"][3], table["c"][4], table["c"][5]
     rows = list(head[1]) + list(foot[1])

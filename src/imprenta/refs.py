@@ -74,7 +74,7 @@ def number_pages(pages: Sequence[Page], strings: dict[str, str]) -> dict[str, Ta
                 chapter += 1
                 page.number = str(chapter)
         counter = _Counter(page, position, words, targets)
-        if page.number and page.identifier:
+        if page.number and page.identifier.startswith("sec-"):
             counter.add(page.identifier, words["apx" if is_appendix else "ch"], page.number)
         page.blocks = walk(page.blocks, counter.visit)
     return targets

@@ -21,7 +21,7 @@ ERRORS = (
 
 class _Formatter(argparse.HelpFormatter):
     def add_usage(self, usage, actions, groups, prefix=None):
-        super().add_usage(usage, actions, groups, HEADINGS["usage: "])
+        super().add_usage(usage, actions, groups, HEADINGS["usage: "] if prefix is None else prefix)
 
 
 class SpanishParser(argparse.ArgumentParser):

@@ -15,7 +15,7 @@ from imprenta.assemble import Page
 from imprenta.config import BookConfig
 from imprenta.errors import ImprentaError
 from imprenta.images import local_images
-from imprenta.layout import fold_lines, table_size, typst_width
+from imprenta.layout import fold_lines, table_rows, table_size, typst_width
 from imprenta.nodes import (
     Node,
     attribute,
@@ -34,6 +34,7 @@ from imprenta.refs import Target
 from imprenta.strings import word
 
 WRITER = ["-t", "typst", "--wrap=none", "--syntax-highlighting=idiomatic"]
+LONG_TABLE = 14
 # pandoc envuelve cada tabla en una figura; la nuestra ya lo es y debe poder partirse.
 NESTED_FIGURE = re.compile(
     r"#figure\(\n\s*(align\(\w+\)\[#table\(.*?\n\s*\)\])\n\s*, kind: table\n\s*\)", re.S
@@ -240,8 +241,10 @@ class TypstWriter:
     def _tabla(self, node: Node, position: int) -> list[Node]:
         body, _ = parts(node)
         table = next((item for item in body if item["t"] == "Table"), None)
-        size = table_size(table) if table else 1.0
-        return self._float(node, position, "tabla", f"escala: {size}, ")
+        size, rows = (table_size(table), table_rows(table)) if table else (1.0, 0)
+        # Una tabla corta partida en dos páginas se lee peor que un hueco al pie.
+        split = "partible: true, " if rows > LONG_TABLE else ""
+        return self._float(node, position, "tabla", f"escala: {size}, {split}")
 
     def _float(self, node: Node, position: int, name: str, extra: str) -> list[Node]:
         body, caption = parts(node)

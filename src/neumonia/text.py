@@ -6,11 +6,18 @@ UNKNOWN = "—"
 _THIN_SPACE = "\u202f"
 
 
+class Inline(str):
+    """Texto que una celda en línea imprime tal cual: ``repr`` escaparía el espacio fino."""
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
+
 def integer(value: float) -> str:
     """Entero con espacio fino de millares desde cinco cifras: ``5856``, ``14 714 688``."""
     whole = round(value)
     text = f"{whole:,}" if abs(whole) >= 10_000 else str(whole)
-    return text.replace(",", _THIN_SPACE)
+    return Inline(text.replace(",", _THIN_SPACE))
 
 
 def number(value: float | None, decimals: int = 3) -> str:
@@ -24,7 +31,7 @@ def percent(value: float | None, decimals: int = 1) -> str:
     """Proporción de 0 a 1 como porcentaje: ``93.4 %``."""
     if value is None or math.isnan(value):
         return UNKNOWN
-    return f"{100 * value:z.{decimals}f}{_THIN_SPACE}%"
+    return Inline(f"{100 * value:z.{decimals}f}{_THIN_SPACE}%")
 
 
 def interval(low: float | None, high: float | None, decimals: int = 3) -> str:

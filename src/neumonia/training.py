@@ -1,8 +1,8 @@
 """Entrenar, interrumpir, retomar y predecir.
 
-La misma función entrena la CNN (con radiografías uint8) y la cabeza de VGG16 (con características
-float32). Cada época baraja con la semilla ``[seed, época]`` y al terminar guarda en disco los
-pesos, el optimizador y el estado de los sorteos: retomar da los mismos números que no haber parado.
+La misma función entrena la CNN (radiografías uint8) y la cabeza de VGG16 (características float32).
+Cada época baraja con la semilla ``[seed, época]`` y al terminar guarda en disco los pesos, el
+optimizador y los sorteos: retomar da los mismos números que no haber parado.
 """
 
 import hashlib
@@ -20,7 +20,13 @@ from neumonia.models.backend import load_keras
 from neumonia.models.batches import check_batch_size, check_images, compile_call, iterate, to_input
 from neumonia.progress import track
 from neumonia.training_report import EpochReport
-from neumonia.training_state import TrainingState, best_epoch, load_state, save_state
+from neumonia.training_state import (
+    TrainingState,
+    best_epoch,
+    load_state,
+    save_state,
+    scheduled_rate,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -98,7 +104,8 @@ def fit(
     epochs : int
         Máximo de épocas.
     patience : int
-        Nos detenemos si la pérdida de validación no mejora en tantas épocas seguidas.
+        Nos detenemos si la pérdida de validación no mejora en tantas épocas seguidas. Cada dos
+        épocas sin mejora, además, la tasa de aprendizaje baja a la mitad.
     seed : int
     workdir : Path, optional
         Carpeta donde se guarda el avance. Si hay allí un entrenamiento idéntico (mismos datos,
@@ -144,11 +151,11 @@ def fit(
 
     val_order = np.arange(len(val_source.rows))
     val_stream = _stream(val_source, model, val_order, batch_size)
-    report = EpochReport(epochs, ceil(len(train_source.rows) / batch_size), enabled=progress)
-    with report:
+    with EpochReport(epochs, ceil(len(train_source.rows) / batch_size), progress) as report:
         while not state.finished(epochs, patience):
             epoch = len(state.history)
             report.start(epoch + 1)
+            model.optimizer.learning_rate = scheduled_rate(state.history, learning_rate)
             order = np.random.default_rng([seed, epoch]).permutation(len(train_source.rows))
             logs = model.fit(
                 _stream(train_source, model, order, batch_size),

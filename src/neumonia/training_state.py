@@ -12,6 +12,8 @@ from neumonia.files import atomic_path
 if TYPE_CHECKING:
     import keras
 
+_VAL_LOSS = 4  # su columna en el historial
+
 
 @dataclass
 class TrainingState:
@@ -28,9 +30,25 @@ class TrainingState:
         return done >= epochs or done - 1 - best_epoch(self.history) >= patience
 
 
+def scheduled_rate(history: list[list[float]], base: float, wait: int = 2) -> float:
+    """Tasa de aprendizaje de la próxima época: la mitad por cada ``wait`` épocas sin mejora.
+
+    Se deduce del historial, de modo que un entrenamiento retomado sigue con la misma tasa.
+    """
+    rate, best, stale = base, float("inf"), 0
+    for row in history:
+        if row[_VAL_LOSS] < best:
+            best, stale = row[_VAL_LOSS], 0
+            continue
+        stale += 1
+        if stale == wait:
+            rate, stale = rate / 2, 0
+    return rate
+
+
 def best_epoch(history: list[list[float]]) -> int:
     """Posición (desde 0) de la primera época con la menor pérdida de validación."""
-    return int(np.argmin([row[4] for row in history]))
+    return int(np.argmin([row[_VAL_LOSS] for row in history]))
 
 
 def save_state(

@@ -1,6 +1,8 @@
 """Libros diminutos, escritos por la prueba y ejecutados de verdad."""
 
 import base64
+import struct
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +12,26 @@ import pytest
 from imprenta.build import build
 from imprenta.config import BookConfig, load_config
 
-# Un PNG gris de 2 × 2 píxeles, a 100 puntos por pulgada.
-PIXELS = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAAAAABX3VL4AAAACXBIWXMAAA9hAAAPYQGoP6dpAAAADklEQVR4nGNoaGho"
-    "AAAEhAIBPpUZfAAAAABJRU5ErkJggg=="
-)
+
+def png(width: int, height: int, dpi: float | None = None) -> bytes:
+    """Un PNG gris con sus puntos por pulgada (o sin ellos)."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + body))
+        return struct.pack(">I", len(body)) + kind + body + check
+
+    parts = [
+        b"\x89PNG\r\n\x1a\n",
+        chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
+    ]
+    if dpi:
+        per_metre = round(dpi / 0.0254)
+        parts.append(chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1)))
+    rows = (b"\0" + b"\x80" * width) * height
+    return b"".join([*parts, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")])
+
+
+PIXELS = png(40, 20, 100)
 
 CONFIG = """\
 project:
@@ -105,6 +122,11 @@ class MiniBook:
         return (self.output / name).read_text(encoding="utf-8")
 
 
+@pytest.fixture(name="png")
+def png_fixture() -> Callable[..., bytes]:
+    return png
+
+
 @pytest.fixture
 def book(tmp_path: Path) -> MiniBook:
     """Un libro vacío, para que cada prueba lo escriba."""
@@ -127,8 +149,10 @@ def make_book(tmp_path: Path) -> Callable[[str], MiniBook]:
 
 RICH = r"""# Los datos & más {#sec-datos}
 
-Como muestra @fig-gris y según @perez2018 y [@perez2018b, p. 3], hay `{python} 5000 + 856` imágenes.[^1]
-Véanse @sec-modelo, @sec-partes, @tbl-df, @tbl-mano, @eq-b0, -@fig-gris, [fig. @fig-mano] y [@fig-gris; @fig-mano].
+Como muestra @fig-gris y según @perez2018 y [@perez2018b, p. 3], hay `{python} 5000 + 856`
+imágenes.[^1]
+Véanse @sec-modelo, @sec-partes, @tbl-df, @tbl-mano, @eq-b0, -@fig-gris, [fig. @fig-mano] y
+[@fig-gris; @fig-mano].
 Literal: `{python} "a_b*c <i>"`. En código no hay citas: `@fig-nada`.
 
 [^1]: Una nota al pie con $x^2$.
@@ -139,15 +163,17 @@ Literal: `{python} "a_b*c <i>"`. En código no hay citas: `@fig-nada`.
 #| label: preparar
 #| code-fold: true
 import base64
-class Gris:
-    "Figura de una clase propia."
+class Fija:
+    def __repr__(self):
+        return type(self).__name__
+class Gris(Fija):
     def _repr_png_(self):
         return base64.b64decode("PIXELES")
-class Tabla:
+class Tabla(Fija):
     def _repr_html_(self):
         return ("<div><style scoped>.x {}</style><table><thead><tr><th></th><th>n</th></tr></thead>"
                 "<tbody><tr><th>uno</th><td>1</td></tr><tr><th>dos</th><td>22</td></tr></tbody></table></div>")
-class Aviso:
+class Aviso(Fija):
     def _repr_markdown_(self):
         return "**Generado** con $\\alpha$.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
 print("hola <mundo>", 1)
@@ -251,7 +277,7 @@ Volvamos a @sec-datos, a @fig-gris y a @sec-ap.
 import sys
 print("\\x1b[31mrojo\\x1b[0m")
 print("a" * 150)
-print("esto no se ve", file=sys.stderr)
+print("esto no " + "se ve", file=sys.stderr)
 {"clave": 1}
 ```
 
@@ -261,7 +287,9 @@ no_se_ejecuta()
 ```
 """
 
-APPENDIX = "# Apéndice técnico {#sec-ap}\n\nVéase @tbl-df.\n\n$$\na^2\n$$ {#eq-pit}\n\nSegún @eq-pit.\n"
+APPENDIX = (
+    "# Apéndice técnico {#sec-ap}\n\nVéase @tbl-df.\n\n$$\na^2\n$$ {#eq-pit}\n\nSegún @eq-pit.\n"
+)
 
 
 @pytest.fixture(scope="session")

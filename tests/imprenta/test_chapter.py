@@ -14,7 +14,8 @@ def read(tmp_path, text):
 def test_celdas_y_texto_conservan_sus_lineas(tmp_path):
     chapter = read(
         tmp_path,
-        "# Uno\n\ntexto `{python} x`\n\n```{python}\n#| label: a\n#| echo: false\n\nx = 1\ny = 2\n```\nfin\n",
+        "# Uno\n\ntexto `{python} x`\n\n"
+        "```{python}\n#| label: a\n#| echo: false\n\nx = 1\ny = 2\n```\nfin\n",
     )
     first, cell, last = chapter.parts
     assert isinstance(first, Text) and isinstance(cell, Cell) and isinstance(last, Text)
@@ -58,7 +59,7 @@ BAD = {
     "celda en una lista": ("- a\n\n  ```{python}\n  x\n  ```\n", 3, "primera columna"),
     "celda en una cita": ("> ```{python}\n> x\n> ```\n", 1, "primera columna"),
     "portada abierta": ("---\ntitle: A\n", 1, "no se cierra"),
-    "portada rota": ("---\ntitle: [A\n---\n", 3, "mal formada"),
+    "portada rota": ("---\ntitle: [A\n---\n", 2, "mal formada"),
     "portada sin claves": ("---\n- a\n---\n", 1, "claves y valores"),
     "portada con de más": ("---\ntitle: A\njupyter: python3\n---\n", 3, "jupyter"),
 }

@@ -14,7 +14,10 @@ def test_lee_titulo_capitulos_y_pdf(book):
     config = book.config
     assert config.title == "Un libro: de prueba"
     assert [entry.path for entry in config.entries] == [
-        "index.qmd", "a.qmd", "referencias.qmd", "ap.qmd",
+        "index.qmd",
+        "a.qmd",
+        "referencias.qmd",
+        "ap.qmd",
     ]
     assert [entry.appendix for entry in config.entries] == [False, False, False, True]
     assert config.pdf_name == "Un-libro--de-prueba.pdf"
@@ -26,7 +29,7 @@ def test_lee_titulo_capitulos_y_pdf(book):
 def test_encuentra_la_raiz_desde_una_carpeta_interior(book):
     book.write({"book/a.qmd": "# A\n"})
     assert find_root(book.root / "book") == book.root
-    with pytest.raises(ImprentaError, match="No encontramos _quarto.yml"):
+    with pytest.raises(ImprentaError, match=r"No encontramos _quarto\.yml"):
         find_root(Path("/"))
 
 
@@ -50,7 +53,10 @@ CASES = {
     "capítulo con ./": (lambda d: d["book"]["chapters"].append("./a.qmd"), "ruta simple"),
     "capítulo con ..": (lambda d: d["book"]["chapters"].append("x/../a.qmd"), "ruta simple"),
     "capítulo que no es qmd": (lambda d: d["book"]["chapters"].append("a.md"), "no es un archivo"),
-    "capítulo que falta": (lambda d: d["book"]["chapters"].append("z.qmd"), "No existe el capítulo"),
+    "capítulo que falta": (
+        lambda d: d["book"]["chapters"].append("z.qmd"),
+        "No existe el capítulo",
+    ),
     "capítulo repetido": (lambda d: d["book"]["chapters"].append("a.qmd"), "dos veces"),
     "parte": (lambda d: d["book"]["chapters"].append({"part": "Uno"}), "partes"),
     "lista que no lo es": (lambda d: d["book"].update(chapters="a.qmd"), "debe ser una lista"),

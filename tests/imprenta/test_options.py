@@ -8,7 +8,9 @@ from imprenta.options import read_options
 
 def test_separa_opciones_y_codigo():
     options, code = read_options(
-        ["#| label: fig-a", "#| fig-cap: >", "#|   dos", "#|   líneas", "#| echo: false", "x"], "a", 10
+        ["#| label: fig-a", "#| fig-cap: >", "#|   dos", "#|   líneas", "#| echo: false", "x"],
+        "a",
+        10,
     )
     assert options.values == {"label": "fig-a", "fig-cap": "dos líneas", "echo": False}
     assert options.lines == {"label": 10, "fig-cap": 11, "echo": 14}

@@ -202,7 +202,10 @@ def test_la_cabeza_aprende_y_empieza_en_la_perdida_inicial():
     zero = head.evaluate(np.zeros_like(x), y[:, None], verbose=0, return_dict=True)
     assert zero["loss"] == pytest.approx(initial_loss(y), abs=1e-5)
     history = fit(head, (x, y), (x, y), 6, 16, 6, seed=0)
-    assert history.val_auc.iloc[-1] > 0.99 and history.val_loss.iloc[-1] < history.val_loss.iloc[0] / 1.5
+    assert (
+        history.val_auc.iloc[-1] > 0.99
+        and history.val_loss.iloc[-1] < history.val_loss.iloc[0] / 1.5
+    )
     assert isinstance(head.optimizer, keras.optimizers.Nadam)
 
 
@@ -311,7 +314,9 @@ def test_predecir_no_depende_del_lote_ni_de_las_filas(reference, capfd):
     images = VAL[0]
     logits = predict_logits(model, images, batch_size=21)
     assert logits.dtype == np.float64 and logits.shape == (21,)
-    assert np.allclose(predict_logits(model, images, batch_size=4, progress=True), logits, atol=1e-5)
+    assert np.allclose(
+        predict_logits(model, images, batch_size=4, progress=True), logits, atol=1e-5
+    )
     rows = np.array([7, 2])
     assert np.allclose(predict_logits(model, images, rows=rows, progress=True), logits[rows])
     direct = model(images[..., None].astype(np.float32), training=False)

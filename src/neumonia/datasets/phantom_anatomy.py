@@ -261,8 +261,8 @@ def _ribs(a: Anatomy, y: np.ndarray, side: np.ndarray, half: np.ndarray) -> np.n
     back = a.rib_fall * theta ** 1.9 - 0.020 * np.sin(np.pi * theta)
     front = a.rib_fall + a.rib_front * (1.0 - theta) ** 0.9
     total = np.zeros_like(y)
-    arcs = ((back, 0.46, step(side - 0.03, 0.01), 11),
-            (front, 0.26, step(theta - 0.40, 0.05), 8))
+    arcs = ((back, 0.42, step(side - 0.03, 0.01), 11),
+            (front, 0.23, step(theta - 0.40, 0.05), 8))
     for fall, amount, extent, last in arcs:
         u = (y - a.first_rib - fall) / a.rib_gap
         u = u + 0.07 * np.sin(1.9 * u + a.rib_wave)

@@ -16,8 +16,8 @@ from neumonia.datasets.phantom_shapes import draw_segments, film_noise, resample
 
 MU_SOFT = 0.205
 MU_BONE = 0.42
-LUNG_DENSITY = 0.24
-"""Densidad del pulmón aireado respecto del agua."""
+LUNG_DENSITY = 0.22
+"""Densidad del pulmón aireado respecto del agua; sube al espirar."""
 
 _LETTER = ("111110", "110011", "110011", "111110", "110110", "110011", "110011")
 
@@ -34,6 +34,7 @@ class Technique:
     sharpen: float
     blur: float
     texture: float
+    aeration: float
     veil: tuple[float, float]
     frame: tuple[float, float, float, float] | None
     marker: tuple[float, float, float, float] | None
@@ -45,15 +46,16 @@ def draw_technique(rng: np.random.Generator, other_site: bool, confusion: float)
     """Sortea el disparo; ``other_site`` es el equipo distinto del que sale la prueba oficial."""
     u = rng.uniform
     spread = 0.3 + 0.7 * confusion
-    frame = tuple(u(0.0, 0.055, 4)) if u() < (0.45 if other_site else 0.15) else None
+    frame = tuple(u(0.0, 0.045, 4)) if u() < (0.45 if other_site else 0.12) else None
     marker = (u(0.02, 0.075), u(0.05, 0.55), u(0.035, 0.06), u(0.7, 1.0)) if u() < 0.8 else None
     technique = Technique(
         photons=np.exp(u(np.log(20000.0), np.log(80000.0))),
-        scatter=u(0.15, 0.15 + 0.35 * spread),
+        scatter=u(0.20, 0.20 + 0.22 * spread),
         low=u(-0.05, 0.12) * spread, high=u(-0.12, 0.14) * spread,
-        gamma=np.exp(rng.normal(0.0, 0.13 * spread)),
-        sharpen=u(0.3, 0.8), blur=u(0.0022, 0.0042), texture=u(0.6, 1.0 + 0.6 * confusion),
-        veil=tuple(rng.normal(0.0, 0.10 * spread, 2)),
+        gamma=np.exp(rng.normal(0.0, 0.10 * spread)),
+        sharpen=u(0.3, 0.8), blur=u(0.0028, 0.0046), texture=u(0.6, 0.9 + 0.5 * confusion),
+        aeration=u(-0.06, 0.06 + 0.14 * confusion),
+        veil=tuple(rng.normal(0.0, 0.07 * spread, 2)),
         frame=frame, marker=marker, wire=bool(u() < 0.06), fog=u(0.0, 12.0),
     )
     if not other_site:
@@ -81,7 +83,7 @@ def expose(rng: np.random.Generator, thorax: Thorax, added: np.ndarray,
     aerated = thorax.lung - added
     share = aerated / np.maximum(thorax.lung, 1e-3)
     streaks = np.clip(thorax.vessels + thorax.lung * texture, 0.0, thorax.lung)
-    air = (aerated - streaks * share) * np.float32(1.0 - LUNG_DENSITY)
+    air = (aerated - streaks * share) * (1.0 - LUNG_DENSITY - technique.aeration)
     soft = np.clip(thorax.body - air, 0.0, None)
     soft = soft * (1.0 + 0.02 * film_noise(rng, size, (5, 11)))
     bone = thorax.bone

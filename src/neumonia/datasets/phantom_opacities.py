@@ -7,6 +7,7 @@ hilios). La opacidad llena de líquido una fracción del aire que el rayo encuen
 ni vasos, y borra el borde del corazón cuando lo toca (signo de la silueta).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,11 +23,11 @@ LUNG_FRACTION = 0.12
 
 _LOBES = (
     # lado, centro (x, y), semiejes (x, y) y cisura: +1 corta por debajo, -1 por encima.
-    (-1, 0.18, 0.33, 0.155, 0.140, 1),
-    (-1, 0.17, 0.58, 0.140, 0.110, -1),
-    (-1, 0.21, 0.68, 0.160, 0.130, 0),
-    (1, 0.17, 0.36, 0.140, 0.160, 0),
-    (1, 0.22, 0.65, 0.150, 0.150, 0),
+    (-1, 0.18, 0.34, 0.165, 0.155, 1),
+    (-1, 0.17, 0.58, 0.155, 0.130, -1),
+    (-1, 0.20, 0.67, 0.170, 0.145, 0),
+    (1, 0.17, 0.37, 0.150, 0.175, 0),
+    (1, 0.22, 0.64, 0.160, 0.165, 0),
 )
 
 
@@ -52,24 +53,28 @@ def draw_opacity(rng: np.random.Generator, subtype: str, difficulty: float) -> O
     difficulty : float
         En [0, 1]; a mayor dificultad, opacidades más tenues y más pequeñas.
     """
-    strength, extent = 1.30 - 0.60 * difficulty, 1.45 - 0.50 * difficulty
+    strength, extent = 1.38 - 0.60 * difficulty, 1.45 - 0.44 * difficulty
+    # Casi todas las opacidades son francas; una de cada cinco es incipiente y cuesta verla.
+    mild = rng.uniform() < 0.10 + 0.20 * difficulty
+    severity = rng.uniform(0.35, 0.70) if mild else rng.uniform(0.85, 1.15)
+    strength, extent = strength * severity, extent * math.sqrt(severity)
     foci = {"lobar": _lobar, "bronconeumonia": _patchy, "difusa": _diffuse}[subtype](rng)
     foci[:, 2:4] *= extent
     foci[:, 5] = np.clip(foci[:, 5] * strength, 0.0, 0.95)
     roughness = {"lobar": 0.33, "bronconeumonia": 0.40, "difusa": 0.25}[subtype]
-    cloud, grain = Cloud.draw(rng, (5, 9)), Cloud.draw(rng, (24, 42))
+    cloud, grain = Cloud.draw(rng, (5, 9)), Cloud.draw(rng, (26, 46))
     return Opacity(subtype, foci, cloud, grain, roughness, _bronchi(rng, subtype, foci))
 
 
 def _lobar(rng: np.random.Generator) -> np.ndarray:
-    chosen = rng.permutation(len(_LOBES))[:1 + int(rng.uniform() < 0.30)]
+    chosen = rng.permutation(len(_LOBES))[:1 + int(rng.uniform() < 0.35)]
     rows = []
     for index in chosen:
         side, x, y, a, b, fissure = _LOBES[index]
         cut = fissure if rng.uniform() < 0.6 else 0
         rows.append((side * (x + rng.normal(0, 0.02)), y + rng.normal(0, 0.03),
                      a * rng.uniform(0.75, 1.2), b * rng.uniform(0.75, 1.2),
-                     rng.normal(0, 0.4), rng.uniform(0.65, 0.95), cut))
+                     rng.normal(0, 0.4), rng.uniform(0.55, 0.85), cut))
     return np.array(rows)
 
 
@@ -81,7 +86,7 @@ def _patchy(rng: np.random.Generator) -> np.ndarray:
     y = rng.triangular(0.30, 0.66, 0.78, count)
     radius = rng.uniform(0.045, 0.100, count)
     return np.column_stack((x, y, radius, radius * rng.uniform(0.8, 1.3, count),
-                            rng.normal(0, 0.6, count), rng.uniform(0.32, 0.62, count),
+                            rng.normal(0, 0.6, count), rng.uniform(0.32, 0.60, count),
                             np.zeros(count)))
 
 
@@ -90,7 +95,7 @@ def _diffuse(rng: np.random.Generator) -> np.ndarray:
     for side in (-1.0, 1.0):
         rows.append((side * rng.uniform(0.12, 0.17), rng.uniform(0.47, 0.56),
                      rng.uniform(0.13, 0.19), rng.uniform(0.19, 0.27), -side * 0.35,
-                     rng.uniform(0.48, 0.75), 0.0))
+                     rng.uniform(0.38, 0.62), 0.0))
     return np.array(rows)
 
 
@@ -123,7 +128,7 @@ def fill_fraction(opacity: Opacity, x: np.ndarray, y: np.ndarray, change: float)
             edge = cy + fissure * 0.62 * b + 0.15 * (np.abs(x) - abs(cx))
             filled = filled * step(fissure * (edge - y), 0.010)
         clear = clear * (1.0 - filled)
-    grain = {"difusa": 0.55, "bronconeumonia": 0.50, "lobar": 0.32}[opacity.subtype]
+    grain = {"difusa": 0.44, "bronconeumonia": 0.44, "lobar": 0.30}[opacity.subtype]
     patchy = np.clip(1.0 + grain * opacity.grain.at(x, y), 0.2, 1.8)
     return np.clip((1.0 - clear) * patchy, 0.0, 0.95).astype(np.float32)
 

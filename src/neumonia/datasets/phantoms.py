@@ -17,6 +17,7 @@ import scipy
 
 from neumonia.datasets.base import Dataset, tidy_manifest
 from neumonia.datasets.images import resize
+from neumonia.datasets.info import INFO
 from neumonia.datasets.phantom_anatomy import build_thorax, draw_anatomy, draw_pose
 from neumonia.datasets.phantom_film import draw_technique, expose
 from neumonia.datasets.phantom_opacities import (
@@ -255,13 +256,7 @@ def open_phantoms(
         wanted = track(rows, "Leyendo la maqueta") if progress else rows
         return np.stack([_fit(images[row], size) for row in wanted])
 
-    info = {
-        "title": "Maqueta: radiografías sintéticas de tórax infantil con opacidades plantadas",
-        "licence": "La del proyecto: no contiene imágenes de pacientes",
-        "citation": "Generada por este paquete; no describe a ninguna persona",
-        "url": "",
-        "recipe": asdict(recipe),
-    }
+    info = {**INFO["maqueta"], "recipe": asdict(recipe)}
     return Dataset("maqueta", _manifest(films, images), loader, info)
 
 

@@ -106,7 +106,8 @@ def phantom_masks(images: np.ndarray, masks: np.ndarray) -> tuple[Figure, str]:
     sick = int(planted.any(axis=(1, 2)).sum())
     alt = (
         f"{count(len(films), 'radiografía sintética', 'radiografías sintéticas')}; en "
-        f"{integer(sick)} hay una opacidad plantada, rodeada por su contorno exacto. Parte de la imagen que ocupa: "
+        f"{integer(sick)} hay una opacidad plantada, rodeada por su contorno exacto. "
+        "Parte de la imagen que ocupa: "
         f"{listing(shares)}."
     )
     return figure, alt

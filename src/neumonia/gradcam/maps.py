@@ -20,7 +20,7 @@ def resize_bilinear(maps: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def normalise(maps: np.ndarray) -> np.ndarray:
-    """Divide cada mapa (N, H, W), que no tiene negativos, por su máximo; uno nulo queda en ceros."""
+    """Divide cada mapa (N, H, W), sin negativos, por su máximo; uno nulo queda en ceros."""
     peaks = maps.max(axis=(1, 2), keepdims=True, initial=0)
     return np.divide(maps, peaks, out=np.zeros_like(maps), where=peaks > 0)
 

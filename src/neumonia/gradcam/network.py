@@ -132,8 +132,8 @@ def _logit_reader(last: "keras.layers.Layer") -> Callable[[_Call], Any]:
             return lambda call: _preactivation(last, call.input)
     name = getattr(activation, "__name__", activation)
     raise ConfigError(
-        f"La última capa, {last.name!r}, debe dar un solo valor por imagen: un logit o su sigmoide. "
-        f"Entrega {tuple(last.output.shape)} con activación {name!r}."
+        f"La última capa, {last.name!r}, debe dar un solo valor por imagen: un logit o su "
+        f"sigmoide. Entrega {tuple(last.output.shape)} con activación {name!r}."
     )
 
 

@@ -8,7 +8,13 @@ cuando la llamamos.
 from neumonia.models.bias import initial_bias, initial_loss
 from neumonia.models.cnn import augment, augmentation_layers, build_cnn
 from neumonia.models.layers import layer_table
-from neumonia.models.vgg16 import assemble, build_backbone, build_head, compute_features, load_backbone
+from neumonia.models.vgg16 import (
+    assemble,
+    build_backbone,
+    build_head,
+    compute_features,
+    load_backbone,
+)
 from neumonia.models.weights import ResolvedWeights, resolve_weights, tensors_sha256
 
 __all__ = [

@@ -46,7 +46,9 @@ def _count(labels: np.ndarray) -> tuple[int, int]:
     negatives = int(np.count_nonzero(labels == 0))
     if positives + negatives != labels.size:
         wrong = labels[(labels != 0) & (labels != 1)][0]
-        raise DataError(f"Las etiquetas deben ser 0 (NORMAL) o 1 (PNEUMONIA); hay un valor {wrong}.")
+        raise DataError(
+            f"Las etiquetas deben ser 0 (NORMAL) o 1 (PNEUMONIA); hay un valor {wrong}."
+        )
     if not positives or not negatives:
         raise DataError(
             f"Necesitamos ejemplos de las dos clases y hay {negatives} de NORMAL y {positives} de "

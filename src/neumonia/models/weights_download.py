@@ -112,7 +112,8 @@ def onnx_tensors(content: bytes, layers: Mapping[str, tuple[int, int]]) -> list[
     tensors: list[np.ndarray] = []
     for name in layers:
         kernel, bias = (
-            f"functional_1/{name}_1/{part}" for part in ("convolution/ReadVariableOp:0", "Squeeze:0")
+            f"functional_1/{name}_1/{part}"
+            for part in ("convolution/ReadVariableOp:0", "Squeeze:0")
         )
         if kernel not in stored or bias not in stored:
             raise WeightsError(f"el modelo ONNX no contiene la capa {name}.")

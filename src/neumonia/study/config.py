@@ -14,7 +14,7 @@ from neumonia.splits import KINDS
 # Lo que cambia con los datos: el tamaño de la imagen y cuánto hay que entrenar.
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "maqueta": {"size": 128, "split": "paciente"},
-    "kermany": {"size": 150, "split": "paciente"},
+    "kermany": {"size": 150, "split": "paciente", "epochs_cnn": 24, "patience_cnn": 6},
     # VGG16 no admite imágenes de menos de 32 píxeles.
     "pneumoniamnist": {"size": 56, "split": "oficial"},
 }

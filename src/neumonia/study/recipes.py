@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from neumonia.study.pipeline import Study
 
 _BUILD = "neumonia.study.build"
-_TRAINING = ("neumonia.models.batches", "neumonia.training", _BUILD)
+_TRAINING = ("neumonia.models.batches", "neumonia.training", "neumonia.training_state", _BUILD)
 _MAPS = ("examples", "explain", "maps", "methods", "network")
 
 

@@ -17,7 +17,7 @@ def films(count: int = 3, size: int = SIZE, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, size, size)).astype(np.uint8)
 
 
-def small_network(last: str = "logit", dtype: str = "float64", seed: int = 0, scale: float = 1.0):
+def small_network(last: str = "logit", dtype: str = "float64", seed: int = 4, scale: float = 1.0):
     """Dos convoluciones y un logit, con pesos al azar y, si se pide, en float64."""
     keras = load_keras()
     ends = {
@@ -83,6 +83,13 @@ def finite_differences(weights: list[np.ndarray], features: np.ndarray) -> np.nd
     return gradient
 
 
+def tensorflow_resize(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    load_keras()
+    import tensorflow as tf
+
+    return tf.image.resize(maps[..., None], size, method="bilinear").numpy()[..., 0]
+
+
 @pytest.mark.parametrize(("target", "sign"), [("PNEUMONIA", 1), ("NORMAL", -1)])
 def test_cada_paso_coincide_con_numpy_y_diferencias_finitas(target, sign):
     model = small_network()
@@ -95,6 +102,7 @@ def test_cada_paso_coincide_con_numpy_y_diferencias_finitas(target, sign):
     steps = cam_steps(model, image, target)
     assert steps["features"].dtype == np.float64, "la comprobación es en doble precisión"
     assert np.abs(gradients).max() > 0.01, "una red sin gradiente no probaría nada"
+    assert raw.min() < -0.01 < 0.01 < raw.max(), "sin los dos signos no se probaría la ReLU"
     assert steps["logit"] == pytest.approx(numpy_logit(weights, features), abs=1e-6)
     assert np.allclose(steps["features"], features, atol=1e-6)
     assert np.allclose(steps["gradients"], gradients, atol=1e-4)
@@ -106,7 +114,10 @@ def test_cada_paso_coincide_con_numpy_y_diferencias_finitas(target, sign):
     result = grad_cam_raw(model, image[None], target)
     assert np.allclose(result.maps[0], raw, atol=1e-4)
     assert result.maps.dtype == result.heatmaps.dtype == np.float32
-    assert np.allclose(result.heatmaps[0], steps["normalised"], atol=1e-5)
+    heatmap = tensorflow_resize(np.maximum(raw, 0)[None], (SIZE, SIZE))[0]
+    assert np.allclose(result.heatmaps[0], heatmap / heatmap.max(), atol=1e-4)
+    assert np.allclose(steps["normalised"], heatmap / heatmap.max(), atol=1e-4)
+    assert not result.all_negative[0]
     assert (result.layer, result.target, result.method) == ("conv2", target, "grad_cam")
 
 
@@ -185,8 +196,10 @@ def test_para_la_otra_clase_ese_mapa_es_todo_negativo_y_se_avisa():
     result = grad_cam_raw(blob_detector(), bright, "NORMAL")
     assert result.all_negative.tolist() == [True]
     assert (result.maps < 0).all() and not result.heatmaps.any()
-    mixed = grad_cam_raw(blob_detector(), np.stack([bright[0], films(1)[0]]))
-    assert mixed.all_negative.tolist() == [False, False]
+    black = np.zeros((SIZE, SIZE), np.uint8)
+    mixed = grad_cam_raw(blob_detector(), np.stack([bright[0], black, films(1)[0]]))
+    assert mixed.all_negative.tolist() == [False, True, False]
+    assert not mixed.heatmaps[1].any() and mixed.heatmaps[2].max() == 1
 
 
 @pytest.mark.parametrize("method", ["hires_cam", "grad_cam++"])
@@ -331,6 +344,18 @@ def test_leida_del_disco_da_el_mismo_mapa(tmp_path, build):
     assert np.allclose(grad_cam(loaded, images), grad_cam(model, images), atol=1e-6)
 
 
+def test_una_red_congelada_por_entero_y_leida_del_disco_tambien_se_explica(tmp_path):
+    """Sin pesos entrenables, TensorFlow no sigue ningún cálculo si no se lo pedimos."""
+    keras = load_keras()
+    model = small_vgg()
+    expected = grad_cam_raw(model, films()).maps
+    model.trainable = False
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    assert not loaded.trainable_weights
+    assert np.allclose(grad_cam_raw(loaded, films()).maps, expected, atol=1e-6)
+
+
 def test_la_sigmoide_dentro_de_una_cabeza_anidada_leida_del_disco(tmp_path):
     keras = load_keras()
     plain = small_vgg()
@@ -381,7 +406,7 @@ def test_las_capas_se_listan_en_orden_y_la_ultima_es_la_de_omision():
 
 
 def test_la_capa_desconocida_o_ambigua_muestra_las_que_hay():
-    with pytest.raises(ConfigError, match="'conv9' no existe.*conv1, conv2"):
+    with pytest.raises(ConfigError, match=r"'conv9' no existe.*conv1, conv2"):
         grad_cam(small_network(), films(), layer="conv9")
     with pytest.raises(ConfigError, match="'dense' no existe"):
         grad_cam(small_network(), films(), layer="dense")
@@ -394,10 +419,15 @@ def test_la_capa_desconocida_o_ambigua_muestra_las_que_hay():
         )
 
     model = keras.Sequential(
-        [keras.Input((SIZE, SIZE, 1)), part("a"), part("b"), keras.layers.Flatten(),
-         keras.layers.Dense(1)]
+        [
+            keras.Input((SIZE, SIZE, 1)),
+            part("a"),
+            part("b"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(1),
+        ]
     )
-    with pytest.raises(ConfigError, match="'c' es ambigua.*a/c, b/c"):
+    with pytest.raises(ConfigError, match=r"'c' es ambigua.*a/c, b/c"):
         grad_cam(model, films(), layer="c")
     assert grad_cam_raw(model, films(), layer="a/c").layer == "a/c"
 
@@ -464,14 +494,12 @@ def test_sin_imagenes_no_hay_mapas():
 # --- Ampliar y normalizar ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("source", "target"), [((4, 4), (150, 150)), ((3, 5), (8, 5)), ((1, 1), (7, 6))])
+@pytest.mark.parametrize(
+    ("source", "target"), [((4, 4), (150, 150)), ((3, 5), (8, 5)), ((1, 1), (7, 6))]
+)
 def test_ampliar_es_lo_que_hace_tensorflow(source, target):
-    load_keras()
-    import tensorflow as tf
-
     maps = np.random.default_rng(0).random((2, *source))
-    expected = tf.image.resize(maps[..., None], target, method="bilinear").numpy()[..., 0]
-    assert np.allclose(resize_bilinear(maps, *target), expected, atol=1e-5)
+    assert np.allclose(resize_bilinear(maps, *target), tensorflow_resize(maps, target), atol=1e-5)
 
 
 def test_ampliar_no_crea_valores_fuera_del_intervalo():

@@ -62,7 +62,7 @@ def test_quien_pide_otro_nivel_recibe_los_avisos(monkeypatch):
 def test_otro_motor_se_rechaza(monkeypatch):
     keras = load_keras()
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
-    with pytest.raises(ConfigError, match="'torch'.*KERAS_BACKEND=tensorflow"):
+    with pytest.raises(ConfigError, match=r"'torch'.*KERAS_BACKEND=tensorflow"):
         load_keras()
 
 

@@ -122,9 +122,7 @@ def test_con_los_pesos_reales_la_base_es_la_de_keras_y_la_union_coincide(shared,
     keras = load_keras()
     path = shared / "pesos" / "vgg16_imagenet_notop.h5"
     ours = load_backbone(48, path)
-    theirs = keras.applications.VGG16(
-        include_top=False, weights=str(path), input_shape=(48, 48, 3)
-    )
+    theirs = keras.applications.VGG16(include_top=False, weights=str(path), input_shape=(48, 48, 3))
     images = films(3, 48)
     rgb = np.repeat(images[..., None], 3, axis=-1).astype(np.float32)
     expected = theirs.predict(keras.applications.vgg16.preprocess_input(rgb), verbose=0)

@@ -86,7 +86,7 @@ def test_un_solo_bit_distinto_se_descubre(small, tmp_path):
 def test_un_archivo_que_no_es_hdf5_se_explica(tmp_path, content):
     path = tmp_path / "malo.h5"
     path.write_bytes(content)
-    with pytest.raises(WeightsError, match="ruta indicada.*dañado"):
+    with pytest.raises(WeightsError, match=r"ruta indicada.*dañado"):
         resolve_weights(path)
 
 
@@ -97,7 +97,7 @@ def test_otra_red_se_reconoce_por_la_capa_y_su_forma(small, tmp_path):
         tensors_sha256(tmp_path / "otra.h5")
     with h5py.File(tmp_path / "vacia.h5", "w") as file:
         file.create_group("conv1")
-    with pytest.raises(WeightsError, match="no es un .h5 de VGG16"):
+    with pytest.raises(WeightsError, match=r"no es un \.h5 de VGG16"):
         tensors_sha256(tmp_path / "vacia.h5")
 
 

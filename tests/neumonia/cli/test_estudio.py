@@ -1,0 +1,177 @@
+"""``neumonia estudio`` y ``neumonia tabla``: de la orden a la carpeta publicada."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from neumonia.study import export
+from neumonia.study.report import BEGIN, END
+
+FAST = {"size": 32, "epochs_cnn": 1, "epochs_head": 1}
+
+
+@pytest.fixture
+def one_figure(monkeypatch) -> None:
+    original = export.illustrations
+    monkeypatch.setattr(export, "illustrations", lambda study: [next(original(study))])
+
+
+@pytest.fixture
+def settings(monkeypatch, no_vgg16) -> None:
+    """Estudios rápidos y sin VGG16."""
+    monkeypatch.setenv("NEUMONIA_AJUSTES", json.dumps(FAST))
+
+
+class TestMaqueta:
+    def test_publica_en_la_carpeta_y_muestra_la_tabla(
+        self, run, trained, monkeypatch, tmp_path, one_figure
+    ):
+        trained.enter(monkeypatch)
+        result = run("estudio", "--salida", tmp_path / "salida", "--sin-modelos")
+        assert result.code == 0
+        assert str(tmp_path / "salida") in result.out
+        metrics = trained.study.results["models"]["vgg16"]["test"]
+        row = next(line for line in result.out.splitlines() if line.startswith("| VGG16"))
+        assert f"{metrics['roc_auc']:.3f}" in row and "ROC-AUC" in result.out
+        assert result.err.count("ya estaba") == 2, "nada se entrena otra vez"
+        stored = json.loads((tmp_path / "salida" / "results.json").read_text(encoding="utf-8"))
+        assert stored == trained.study.results
+        assert not list((tmp_path / "salida").glob("*.keras"))
+
+    def test_sin_carpeta_dice_donde_quedo_y_como_se_publica(self, run, trained, monkeypatch):
+        trained.enter(monkeypatch)
+        result = run("estudio")
+        assert result.code == 0
+        assert "--salida DIR" in result.out and str(trained.cache) in result.out
+
+    def test_las_opciones_mandan_sobre_el_entorno(self, run, trained, monkeypatch):
+        trained.enter(monkeypatch)
+        monkeypatch.setenv("NEUMONIA_PARTICION", "oficial")
+        monkeypatch.setenv("NEUMONIA_SEMILLA", "9")
+        result = run("estudio", "--particion", "paciente", "--semilla", "0")
+        assert result.code == 0 and "partición por paciente, semilla 0" in result.err
+        assert result.err.count("ya estaba") == 2
+
+    def test_una_interrupcion_al_entrenar(self, run, monkeypatch, settings):
+        def interrupted(*args, **options):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("neumonia.training.fit", interrupted)
+        monkeypatch.setenv("NEUMONIA_AJUSTES", json.dumps({**FAST, "n_films": 120}))
+        result = run("estudio")
+        assert result.code == 1 and "interrumpido" in result.err
+        assert list(Path(os.environ["NEUMONIA_CACHE"]).glob("productos/*")) == []
+
+    def test_una_carpeta_de_salida_imposible(self, run, trained, monkeypatch, tmp_path):
+        trained.enter(monkeypatch)
+        (tmp_path / "salida").write_text("soy un archivo")
+        result = run("estudio", "--salida", tmp_path / "salida")
+        assert result.code == 1 and "No se pudo escribir" in result.err
+
+
+def test_otro_proceso_sin_vgg16_da_los_mismos_numeros(trained, tmp_path):
+    """De verdad: ``python -m neumonia`` en un proceso nuevo, con otra semilla de hash."""
+    environment = {
+        **os.environ,
+        "NEUMONIA_CACHE": str(tmp_path / "cache"),
+        "NEUMONIA_VGG16": str(tmp_path / "no-esta.h5"),
+        "NEUMONIA_AJUSTES": json.dumps({"n_films": 120, "size": 32, "epochs_cnn": 2}),
+        "PYTHONHASHSEED": "12345",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "neumonia", "estudio", "--salida", str(tmp_path / "salida")],
+        capture_output=True, text=True, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Sin VGG16" in done.stderr and "no-esta.h5" in done.stderr
+    assert "Traceback" not in done.stderr and "Warning" not in done.stderr
+    study = trained.study
+    published = pd.read_csv(tmp_path / "salida" / "predictions.csv", float_precision="round_trip")
+    ours = pd.read_csv(
+        pd.io.common.StringIO(export.predictions_csv(study.predictions)),
+        float_precision="round_trip",
+    )
+    assert published["p_cnn"].equals(ours["p_cnn"])
+    assert published["p_vgg16"].isna().all()
+    results = json.loads((tmp_path / "salida" / "results.json").read_text(encoding="utf-8"))
+    assert results["models"] == {"cnn": study.results["models"]["cnn"]}
+    assert results["vgg16_missing"] is True
+    names = {p.relative_to(tmp_path / "salida").as_posix() for p in (tmp_path / "salida").rglob("*")}
+    assert {"cnn.keras", "figures/gradcam-cnn.png"} <= names
+    assert not any("vgg16" in name for name in names)
+    assert "no-esta" not in "".join(p.read_text() for p in (tmp_path / "salida").glob("*.json"))
+
+
+class TestKermany:
+    def test_una_carpeta_pequena_de_principio_a_fin(
+        self, run, make_folder, films, settings, tmp_path, one_figure
+    ):
+        content = films(4)
+        content["train/NORMAL/IM-0999-0001.jpeg"] = b""
+        folder = make_folder(content)
+        result = run(
+            "estudio", "--datos", "kermany", "--raiz", folder, "--particion", "oficial",
+            "--salida", tmp_path / "salida",
+        )  # fmt: skip
+        assert result.code == 0, result.err
+        results = json.loads((tmp_path / "salida" / "results.json").read_text(encoding="utf-8"))
+        assert results["data"]["films"] == 48 and results["data"]["patients"] == 24
+        assert results["data"]["balance"]["test"]["total"] == 16
+        table = pd.read_csv(tmp_path / "salida" / "predictions.csv")
+        assert (table["image_id"].str.startswith("test/") == (table["split"] == "test")).all()
+        record = (tmp_path / "salida" / "provenance.json").read_text(encoding="utf-8")
+        assert "IM-0999-0001.jpeg" in record and str(tmp_path) not in record
+        assert json.loads(record)["data"]["license"] == "CC BY 4.0"
+
+    def test_una_sola_clase(self, run, make_folder, films, settings):
+        folder = make_folder({k: v for k, v in films(3).items() if "NORMAL" in k})
+        result = run("estudio", "--datos", "kermany", "--raiz", folder)
+        assert (result.code, result.out) == (1, "")
+        assert "una sola clase" in result.err
+
+    def test_un_solo_paciente(self, run, make_folder, films, settings):
+        content = {
+            name: data
+            for number, data in enumerate(films(3).values())
+            for name in [f"train/NORMAL/IM-0001-{number:04d}.jpeg"]
+        }
+        content |= {k: v for k, v in films(1).items() if k.startswith("train/PNEUMONIA")}
+        result = run("estudio", "--datos", "kermany", "--raiz", make_folder(content))
+        assert (result.code, result.out) == (1, "")
+        assert re.search(r"Solo hay 1 paciente\(s\) NORMAL", result.err)
+
+    def test_una_carpeta_sin_radiografias(self, run, tmp_path, settings):
+        result = run("estudio", "--datos", "kermany", "--raiz", tmp_path)
+        assert result.code == 1 and "no hay ninguna película" in result.err
+
+    def test_por_paciente_sin_saber_los_pacientes(self, run, monkeypatch, settings, tmp_path):
+        import numpy as np
+
+        arrays = {}
+        for part in ("train", "val", "test"):
+            arrays[f"{part}_images"] = np.arange(8 * 28 * 28).reshape(8, 28, 28).astype(np.uint8)
+            arrays[f"{part}_labels"] = (np.arange(8) % 2).astype(np.uint8)
+        np.savez(tmp_path / "pneumoniamnist.npz", **arrays)
+        result = run(
+            "estudio", "--datos", "pneumoniamnist", "--raiz", tmp_path, "--particion", "paciente"
+        )
+        assert result.code == 1 and "«oficial»" in result.err
+
+
+def test_la_tabla_del_readme(run, trained, tmp_path):
+    folder = tmp_path / "estudio" / "maqueta" / "paciente"
+    folder.mkdir(parents=True)
+    (folder / "results.json").write_text(json.dumps(trained.study.results), encoding="utf-8")
+    readme = tmp_path / "README.md"
+    readme.write_text(f"antes\n{BEGIN}\n{END}\ndespués\n", encoding="utf-8")
+    result = run("tabla", readme)
+    assert (result.code, result.err) == (0, "")
+    text = readme.read_text(encoding="utf-8")
+    accuracy = trained.study.results["models"]["cnn"]["test"]["accuracy"]
+    assert f"{accuracy:.3f} (" in text and text.endswith("después\n")
