@@ -14,6 +14,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
+from imprenta.background import run_in_thread
 from imprenta.chapter import Cell, Chapter, Text
 from imprenta.config import BookConfig
 from imprenta.errors import BookErrors, ImprentaError, Problem
@@ -87,7 +88,7 @@ def execute_book(
         Con capítulo, línea y excepción de cada celda que falló; los demás capítulos se terminan y
         quedan guardados.
     """
-    return asyncio.run(_execute_all(chapters, config, freezer, use_cache, say))
+    return run_in_thread(_execute_all(chapters, config, freezer, use_cache, say))
 
 
 async def _execute_all(
@@ -131,7 +132,7 @@ async def _execute_all(
 
 
 async def _run(notebook: NotebookNode, chapter: Chapter, config: BookConfig) -> None:
-    with private_kernel_spec() as scratch:
+    with private_kernel_spec() as scratch, open(scratch / "nucleo.log", "wb") as log:
         client = NotebookClient(
             notebook,
             timeout=config.timeout,
@@ -140,7 +141,12 @@ async def _run(notebook: NotebookNode, chapter: Chapter, config: BookConfig) -> 
         )
         client.km = kernel_manager(scratch)
         try:
-            await client.async_execute(env=kernel_environment(config.root, scratch))
+            await client.async_execute(
+                env=kernel_environment(config.root, scratch),
+                # Lo que el proceso escriba fuera de las celdas no es del libro.
+                stdout=log,
+                stderr=log,
+            )
         except CellTimeoutError:
             part = _unfinished(notebook, chapter)
             raise ImprentaError(

@@ -37,10 +37,10 @@ WRITER = [
 # Trazos en una caja de 16 × 16: no dependen de que el sistema tenga el símbolo.
 ICONS = {
     "note": "M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1zm-.9 3h1.8v1.8H7.1zm0 3h1.8v5H7.1z",
-    "tip": "M13.5 3.2 6.2 10.6 2.6 7 1.3 8.3l4.900 4.900 8.6-8.700z",
-    "warning": "M8 1 .6 14.5h14.800zM7.1 6h1.8v4.400H7.1zm0 5.3h1.8v1.8H7.1z",
-    "important": "M5 1 1 5v6l4 4h6l4-4V5l-4-4zm2.100 3h1.8v5H7.1zm0 6.2h1.8V12H7.1z",
-    "caution": "M8 1 1 8l7 7 7-7zM7.1 4.800h1.8v4H7.1zm0 5h1.8v1.8H7.1z",
+    "tip": "M13.5 3.2 6.2 10.6 2.6 7 1.3 8.3l4.9 4.9 8.6-8.7z",
+    "warning": "M8 1 .6 14.5h14.8zM7.1 6h1.8v4.400H7.1zm0 5.3h1.8v1.8H7.1z",
+    "important": "M5 1 1 5v6l4 4h6l4-4V5l-4-4zm2.1 3h1.8v5H7.1zm0 6.2h1.8V12H7.1z",
+    "caution": "M8 1 1 8l7 7 7-7zM7.1 4.8h1.8v4H7.1zm0 5h1.8v1.8H7.1z",
 }
 
 

@@ -1,8 +1,10 @@
 """Las órdenes, como las escribe una persona: salida, códigos y mensajes en español."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -192,3 +194,29 @@ def test_python_m_imprenta(inside):
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="las señales son de POSIX")
+def test_interrumpir_a_media_ejecucion_no_deja_procesos_ni_restos(inside, tmp_path):
+    note = tmp_path / "proceso"
+    code = f"import os, time\nopen({str(note)!r}, 'w').write(str(os.getpid()))\ntime.sleep(120)"
+    inside.write({"a.qmd": f"# A\n\n```{{python}}\n{code}\n```\n"})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "imprenta", "libro", "--motor", "pandoc"],
+        cwd=inside.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Quien corre las pruebas puede ignorar la señal y sus hijos lo heredarían.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    for _ in range(600):
+        if note.is_file() and note.read_text():
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "Interrumpido. Lo que había antes queda intacto.\n")
+    assert not Path(f"/proc/{note.read_text()}").exists()
+    left = [name for name in os.listdir(inside.root) if name.startswith(("._book", "_book"))]
+    assert left == []

@@ -155,9 +155,7 @@ def test_dos_imagenes_con_el_mismo_nombre_no_se_pisan(model, save, tmp_path):
     assert len(list((tmp_path / "salida").iterdir())) == 8
 
 
-def test_sin_espacio_se_explica_y_no_queda_una_imagen_a_medias(
-    model, save, tmp_path, monkeypatch
-):
+def test_sin_espacio_se_explica_y_no_queda_una_imagen_a_medias(model, save, tmp_path, monkeypatch):
     def full(*args, **options):
         raise OSError(errno.ENOSPC, "No space left on device")
 

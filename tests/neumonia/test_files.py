@@ -100,7 +100,7 @@ class TestRutaAtomica:
     def test_un_disco_lleno_de_verdad_se_explica(self, tmp_path):
         target = tmp_path / "a.txt"
         with (
-            pytest.raises(NeumoniaError, match="No queda espacio.*NEUMONIA_CACHE"),
+            pytest.raises(NeumoniaError, match=r"No queda espacio.*NEUMONIA_CACHE"),
             atomic_path(target) as temporary,
         ):
             temporary.write_text("a medias")

@@ -94,6 +94,7 @@ def test_en_una_terminal_una_larga_dibuja_la_barra(clock, open_terminal):
 
 def test_la_barra_se_cierra_si_la_tarea_falla(clock, open_terminal):
     terminal = open_terminal()
+
     def items():
         for item in range(5):
             clock.now += 1.5

@@ -13,7 +13,7 @@ from neumonia.models import build_cnn, build_head, initial_bias, initial_loss
 from neumonia.models.backend import load_keras
 from neumonia.training import HISTORY_COLUMNS, fit, predict_logits, sigmoid
 from neumonia.training_report import EpochReport
-from neumonia.training_state import TrainingState, best_epoch
+from neumonia.training_state import TrainingState, best_epoch, scheduled_rate
 
 SIZE = 20
 
@@ -352,6 +352,32 @@ def test_la_mejor_epoca_es_la_primera_de_las_iguales_y_la_paciencia_cuenta_desde
     assert TrainingState(history).finished(epochs=10, patience=2)
     assert TrainingState(history).finished(epochs=4, patience=9)
     assert not TrainingState().finished(epochs=1, patience=1)
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ([], 8.0),
+        ([3.0, 2.0, 1.0], 8.0),
+        ([1.0, 1.0], 8.0),
+        ([1.0, 1.0, 2.0], 4.0),
+        ([1.0, 2.0, 2.0, 2.0, 2.0], 2.0),
+        ([1.0, 2.0, 0.5, 2.0], 8.0),
+        ([1.0, 2.0, 2.0, 0.5, 2.0], 4.0),
+    ],
+)
+def test_la_tasa_baja_a_la_mitad_cada_dos_epocas_sin_mejora(losses, expected):
+    assert scheduled_rate([[0, 0, 0, 0, loss] for loss in losses], 8.0) == expected
+
+
+def test_el_historial_muestra_la_tasa_con_la_que_se_entreno_cada_epoca():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(16, 2, 2, 3)).astype(np.float32), np.arange(16) % 2
+    model = build_head((2, 2, 3), seed=0)
+    # Validar con las etiquetas al revés: aprender empeora siempre la validación.
+    history = fit(model, (x, y), (x, 1 - y), 6, 8, patience=5, seed=0, learning_rate=0.008)
+    assert history.val_loss.idxmin() == 0
+    assert np.allclose(history.learning_rate, [0.008] * 3 + [0.004] * 2 + [0.002])
 
 
 LOGS = {"loss": 0.5, "auc": 0.75, "val_loss": 0.25, "val_auc": 1.0}

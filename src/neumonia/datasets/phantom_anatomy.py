@@ -95,7 +95,7 @@ def draw_anatomy(rng: np.random.Generator, confusion: float) -> Anatomy:
         heart_tilt=u(0.85, 1.10), heart_height=u(0.215, 0.250), mediastinum=u(0.058, 0.074),
         thymus_left=float(thymus[0]), thymus_right=float(thymus[1]), right_dome=base,
         left_dome=base + u(0.005, 0.035), dome_curve=u(0.08, 0.15), spine=u(0.038, 0.048),
-        vertebra=u(0.047, 0.055), bone=u(0.8, 1.25), clavicle=u(0.15, 0.19),
+        vertebra=u(0.047, 0.055), bone=u(0.85, 1.15), clavicle=u(0.15, 0.19),
         clavicle_slope=u(0.02, 0.22), gastric=float(u() < 0.6) * u(1.2, 3.5),
         gastric_size=u(0.04, 0.085),
         colon=np.column_stack((u(0.02, 0.34, 7), u(0.86, 1.0, 7), u(0.014, 0.04, 7),
@@ -130,7 +130,7 @@ def draw_pose(rng: np.random.Generator, confusion: float) -> Pose:
         expiration=max(0.0, rng.normal(0.0, 0.015 + 0.035 * confusion)),
         arm=(centre + rng.normal(0.0, 0.15), centre + rng.normal(0.0, 0.15)),
         head=rng.uniform(-0.16, 0.10),
-        crowding=rng.uniform(0.7, 1.0 + 0.9 * confusion),
+        crowding=rng.uniform(0.7, 0.9 + 0.6 * confusion),
     )
 
 

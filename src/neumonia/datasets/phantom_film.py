@@ -49,11 +49,11 @@ def draw_technique(rng: np.random.Generator, other_site: bool, confusion: float)
     frame = tuple(u(0.0, 0.045, 4)) if u() < (0.45 if other_site else 0.12) else None
     marker = (u(0.02, 0.075), u(0.05, 0.55), u(0.035, 0.06), u(0.7, 1.0)) if u() < 0.8 else None
     technique = Technique(
-        photons=np.exp(u(np.log(20000.0), np.log(80000.0))),
+        photons=np.exp(u(np.log(40000.0), np.log(100000.0))),
         scatter=u(0.20, 0.20 + 0.22 * spread),
-        low=u(-0.05, 0.12) * spread, high=u(-0.12, 0.14) * spread,
-        gamma=np.exp(rng.normal(0.0, 0.10 * spread)),
-        sharpen=u(0.3, 0.8), blur=u(0.0028, 0.0046), texture=u(0.6, 0.9 + 0.5 * confusion),
+        low=u(-0.05, 0.09) * spread, high=u(-0.08, 0.10) * spread,
+        gamma=np.exp(rng.normal(0.0, 0.08 * spread)),
+        sharpen=u(0.45, 0.45 + 0.3 * spread), blur=u(0.0030, 0.0030 + 0.0012 * spread), texture=u(0.6, 0.8 + 0.4 * confusion),
         aeration=u(-0.06, 0.06 + 0.14 * confusion),
         veil=tuple(rng.normal(0.0, 0.07 * spread, 2)),
         frame=frame, marker=marker, wire=bool(u() < 0.06), fog=u(0.0, 12.0),

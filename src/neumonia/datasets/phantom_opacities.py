@@ -62,7 +62,7 @@ def draw_opacity(rng: np.random.Generator, subtype: str, difficulty: float) -> O
     foci[:, 2:4] *= extent
     foci[:, 5] = np.clip(foci[:, 5] * strength, 0.0, 0.95)
     roughness = {"lobar": 0.33, "bronconeumonia": 0.40, "difusa": 0.25}[subtype]
-    cloud, grain = Cloud.draw(rng, (5, 9)), Cloud.draw(rng, (26, 46))
+    cloud, grain = Cloud.draw(rng, (5, 9)), Cloud.draw(rng, (30, 52))
     return Opacity(subtype, foci, cloud, grain, roughness, _bronchi(rng, subtype, foci))
 
 
@@ -74,7 +74,7 @@ def _lobar(rng: np.random.Generator) -> np.ndarray:
         cut = fissure if rng.uniform() < 0.6 else 0
         rows.append((side * (x + rng.normal(0, 0.02)), y + rng.normal(0, 0.03),
                      a * rng.uniform(0.75, 1.2), b * rng.uniform(0.75, 1.2),
-                     rng.normal(0, 0.4), rng.uniform(0.55, 0.85), cut))
+                     rng.normal(0, 0.4), rng.uniform(0.65, 0.95), cut))
     return np.array(rows)
 
 
@@ -128,7 +128,7 @@ def fill_fraction(opacity: Opacity, x: np.ndarray, y: np.ndarray, change: float)
             edge = cy + fissure * 0.62 * b + 0.15 * (np.abs(x) - abs(cx))
             filled = filled * step(fissure * (edge - y), 0.010)
         clear = clear * (1.0 - filled)
-    grain = {"difusa": 0.44, "bronconeumonia": 0.44, "lobar": 0.30}[opacity.subtype]
+    grain = {"difusa": 0.38, "bronconeumonia": 0.38, "lobar": 0.22}[opacity.subtype]
     patchy = np.clip(1.0 + grain * opacity.grain.at(x, y), 0.2, 1.8)
     return np.clip((1.0 - clear) * patchy, 0.0, 0.95).astype(np.float32)
 

@@ -160,16 +160,17 @@ def make_films(
 def plan_films(recipe: Recipe) -> list[Film]:
     """Lista las placas en orden de ``image_id``, sin generarlas.
 
-    La clase sigue una sucesión de baja discrepancia, de modo que hasta unas pocas placas traen las
+    La clase sigue una sucesión de baja discrepancia, de modo que desde cinco placas están las
     dos clases, y la partición se reparte en bloques de 25 pacientes por clase (84/4/12 %).
     """
     films: list[Film] = []
-    offset = np.random.default_rng(_seeds(recipe, _SPLIT_STREAM)).uniform()
+    # El segundo paciente siempre es normal y el primero no: con cinco placas hay dos clases.
+    start = np.random.default_rng(_seeds(recipe, _SPLIT_STREAM)).uniform(POSITIVES, 1.0)
     seen = {0: 0, 1: 0}
     patient = 0
     while len(films) < recipe.n_films:
         patient += 1
-        positive = int((offset + patient * _GOLDEN) % 1.0 < POSITIVES)
+        positive = int((start + (patient - 2) * _GOLDEN) % 1.0 < POSITIVES)
         rng = np.random.default_rng(_seeds(recipe, patient))
         count = 1 + int(rng.choice(4, p=_FILMS_SHARE))
         subtype = str(rng.choice(SUBTYPES, p=_SUBTYPE_SHARE)) if positive else "normal"

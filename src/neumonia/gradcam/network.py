@@ -84,8 +84,8 @@ def differentiate(model: "keras.Model", layer: "keras.layers.Layer", sign: float
     read_logit = _logit_reader(last)
 
     def step(batch: "tf.Tensor") -> tuple["tf.Tensor", "tf.Tensor", "tf.Tensor"]:
-        with tf.GradientTape() as tape:
-            # Con la base congelada ningún peso se vigila: sin esto no habría nada que derivar.
+        # No derivamos los pesos: basta con seguir lo que sale de la imagen, congelados o no.
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(batch)
             with _recording(layer) as inner, _recording(last) as final:
                 model(batch, training=False)

@@ -125,27 +125,28 @@ def augmentation_layers(seed: int) -> list["keras.layers.Layer"]:
 
     No hay reflejos: una radiografía reflejada pondría el corazón a la derecha. Los bordes que
     quedan vacíos repiten el píxel vecino, porque un marco negro sería una pista ajena al pulmón.
-    En inferencia no hacen nada.
+    Cada remuestreo lineal difumina un poco; por eso la traslación y la cizalla, que mueven
+    píxeles casi enteros, toman el vecino más próximo. En inferencia no hacen nada.
     """
     keras = load_keras()
     seeds = layer_seeds(seed)
 
-    def options(name: str) -> dict:
+    def options(name: str, interpolation: str) -> dict:
         return {
             "fill_mode": "nearest",
-            "interpolation": "bilinear",
+            "interpolation": interpolation,
             "seed": next(seeds),
             "dtype": "float32",
             "name": name,
         }
 
     return [
-        keras.layers.RandomRotation(ROTATION_DEGREES / 360, **options("rotation")),
-        keras.layers.RandomZoom(ZOOM, **options("zoom")),
-        keras.layers.RandomTranslation(SHIFT, SHIFT, **options("translation")),
+        keras.layers.RandomRotation(ROTATION_DEGREES / 360, **options("rotation", "bilinear")),
+        keras.layers.RandomZoom(ZOOM, **options("zoom", "bilinear")),
+        keras.layers.RandomTranslation(SHIFT, SHIFT, **options("translation", "nearest")),
         # Con un número, Keras 3.15 guarda el intervalo (-f, f) y se niega a leerlo del disco; con
         # (0, f) sortea aparte el signo, el intervalo es el mismo y el modelo se puede recargar.
-        keras.layers.RandomShear((0.0, SHEAR), (0.0, SHEAR), **options("shear")),
+        keras.layers.RandomShear((0.0, SHEAR), (0.0, SHEAR), **options("shear", "nearest")),
     ]
 
 

@@ -20,7 +20,9 @@ def train_cnn(study: "Study", folder: Path, key: str) -> None:
 
     c = study.config
     model = build_cnn(c.size, c.seed, output_bias=study.bias, precision=c.precision)
-    history = _fit(study, model, study.images, c.epochs_cnn, c.patience_cnn, f"cnn-{key}")
+    history = _fit(
+        study, model, study.images, c.epochs_cnn, c.patience_cnn, c.batch_cnn, f"cnn-{key}"
+    )
     _save(folder, model, history, predict_logits(model, study.images, progress=study.progress))
     shutil.rmtree(study.work_folder(f"cnn-{key}"))
 
@@ -43,7 +45,9 @@ def train_vgg16(study: "Study", folder: Path, key: str) -> None:
     c = study.config
     features = study.features
     head = build_head(features.shape[1:], c.seed, output_bias=study.bias)
-    history = _fit(study, head, features, c.epochs_head, c.patience_head, f"vgg16-{key}")
+    history = _fit(
+        study, head, features, c.epochs_head, c.patience_head, c.batch_head, f"vgg16-{key}"
+    )
     logits = predict_logits(head, features, progress=study.progress)
     # La base en float32: la red guardada debe dar lo mismo en cualquier procesador.
     backbone = load_backbone(c.size, study.vgg16_weights.path)
@@ -71,7 +75,13 @@ def explain_examples(study: "Study", name: str, per_outcome: int, folder: Path) 
 
 
 def _fit(
-    study: "Study", model: Any, x: np.ndarray, epochs: int, patience: int, key: str
+    study: "Study",
+    model: Any,
+    x: np.ndarray,
+    epochs: int,
+    patience: int,
+    batch_size: int,
+    key: str,
 ) -> pd.DataFrame:
     from neumonia.training import fit
 
@@ -82,7 +92,7 @@ def _fit(
         train=(x, labels, train),
         val=(x, labels, val),
         epochs=epochs,
-        batch_size=study.config.batch_size,
+        batch_size=batch_size,
         patience=patience,
         seed=study.config.seed,
         workdir=study.work_folder(key),

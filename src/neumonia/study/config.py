@@ -14,12 +14,20 @@ from neumonia.splits import KINDS
 # Lo que cambia con los datos: el tamaño de la imagen y cuánto hay que entrenar.
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "maqueta": {"size": 128, "split": "paciente"},
-    "kermany": {"size": 150, "split": "paciente", "epochs_cnn": 24, "patience_cnn": 6},
+    "kermany": {"size": 150, "split": "paciente", "epochs_cnn": 20, "patience_cnn": 6},
     # VGG16 no admite imágenes de menos de 32 píxeles.
     "pneumoniamnist": {"size": 56, "split": "oficial"},
 }
 _PRECISIONS = ("float32", "mixed_bfloat16")
-_COUNTS = ("epochs_cnn", "epochs_head", "patience_cnn", "patience_head", "batch_size", "n_films")
+_COUNTS = (
+    "epochs_cnn",
+    "epochs_head",
+    "patience_cnn",
+    "patience_head",
+    "batch_cnn",
+    "batch_head",
+    "n_films",
+)
 # El mayor que admiten a la vez NumPy, scikit-learn y Keras.
 _MAX_SEED = 2**32 - 1
 
@@ -40,7 +48,8 @@ class Config:
         Máximo de épocas de la CNN y de la cabeza sobre VGG16.
     patience_cnn, patience_head : int >= 1
         Épocas sin mejora de la pérdida de validación antes de parar.
-    batch_size : int >= 1
+    batch_cnn, batch_head : int >= 1
+        Radiografías por paso. La CNN aprende más por época con lotes pequeños.
     precision : {"float32", "mixed_bfloat16"}
         Aritmética de VGG16 y de la CNN; la segunda solo conviene si el procesador la trae.
     n_films : int
@@ -65,7 +74,8 @@ class Config:
     epochs_head: int = 30
     patience_cnn: int = 4
     patience_head: int = 6
-    batch_size: int = 32
+    batch_cnn: int = 16
+    batch_head: int = 32
     precision: str = "float32"
     n_films: int = 1200
     difficulty: float = 0.5

@@ -24,9 +24,7 @@ class TestImportar:
         dataset = open_dataset("kermany", progress=False)
         assert len(dataset) == 24 and dataset.manifest["patient"].nunique() == 12
 
-    def test_las_entradas_hostiles_se_nombran_y_ninguna_escribe_fuera(
-        self, run, films, tmp_path
-    ):
+    def test_las_entradas_hostiles_se_nombran_y_ninguna_escribe_fuera(self, run, films, tmp_path):
         good = films(1)
         path = tmp_path / "hostil.zip"
         link = zipfile.ZipInfo("chest_xray/train/NORMAL/enlace.jpeg")

@@ -102,7 +102,9 @@ def test_otro_proceso_sin_vgg16_da_los_mismos_numeros(trained, tmp_path):
     results = json.loads((tmp_path / "salida" / "results.json").read_text(encoding="utf-8"))
     assert results["models"] == {"cnn": study.results["models"]["cnn"]}
     assert results["vgg16_missing"] is True
-    names = {p.relative_to(tmp_path / "salida").as_posix() for p in (tmp_path / "salida").rglob("*")}
+    names = {
+        p.relative_to(tmp_path / "salida").as_posix() for p in (tmp_path / "salida").rglob("*")
+    }
     assert {"cnn.keras", "figures/gradcam-cnn.png"} <= names
     assert not any("vgg16" in name for name in names)
     assert "no-esta" not in "".join(p.read_text() for p in (tmp_path / "salida").glob("*.json"))

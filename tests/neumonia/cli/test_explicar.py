@@ -76,9 +76,7 @@ def test_con_un_archivo_y_hacia_la_otra_clase(run, saved_cnn, trained, films, tm
     assert again.out == result.out, "repetir la orden da lo mismo"
 
 
-def test_una_imagen_danada_sale_con_uno_pero_las_demas_se_escriben(
-    run, saved_cnn, films, tmp_path
-):
+def test_una_imagen_danada_sale_con_uno_pero_las_demas_se_escriben(run, saved_cnn, films, tmp_path):
     folder = films[0].parent
     (folder / "cortada.png").write_bytes(films[0].read_bytes()[:120])
     (folder / "vacia.jpg").touch()
@@ -196,9 +194,7 @@ def test_un_modelo_que_no_da_un_solo_valor_se_rechaza(run, films, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["cnn", "vgg16"])
-def test_si_el_modelo_no_esta_entrenado_dice_como_se_entrena(
-    run, in_study, films, tmp_path, name
-):
+def test_si_el_modelo_no_esta_entrenado_dice_como_se_entrena(run, in_study, films, tmp_path, name):
     result = run(
         "explicar", films[0], "--modelo", name, "--semilla", "8", "--salida", tmp_path / "mapas"
     )

@@ -345,7 +345,6 @@ def test_leida_del_disco_da_el_mismo_mapa(tmp_path, build):
 
 
 def test_una_red_congelada_por_entero_y_leida_del_disco_tambien_se_explica(tmp_path):
-    """Sin pesos entrenables, TensorFlow no sigue ningún cálculo si no se lo pedimos."""
     keras = load_keras()
     model = small_vgg()
     expected = grad_cam_raw(model, films()).maps

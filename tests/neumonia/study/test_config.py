@@ -43,7 +43,7 @@ def test_cada_conjunto_tiene_sus_valores_y_un_cambio_los_sustituye(dataset, size
         ({"epochs_head": 0}, "epochs_head"),
         ({"patience_cnn": 0}, "patience_cnn"),
         ({"patience_head": 2.0}, "patience_head"),
-        ({"batch_size": 0}, "batch_size"),
+        ({"batch_cnn": 0}, "batch_cnn"),
         ({"n_films": 0}, "n_films"),
         ({"difficulty": 1.5}, r"difficulty debe ser un número de 0 a 1; llegó 1\.5"),
         ({"difficulty": float("nan")}, "difficulty"),
@@ -62,7 +62,7 @@ def test_las_semillas_extremas_valen():
 
 
 def test_una_opcion_que_no_existe_se_nombra_con_las_que_hay():
-    with pytest.raises(ConfigError, match=r"opción epocas, lado\..*batch_size.*size"):
+    with pytest.raises(ConfigError, match=r"opción epocas, lado\..*batch_cnn.*size"):
         Config.create(lado=3, epocas=5)
     with pytest.raises(ConfigError, match="opción epocas"):
         Config().with_changes(epocas=5)

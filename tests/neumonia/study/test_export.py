@@ -130,9 +130,7 @@ def test_un_indice_de_figuras_danado_no_impide_publicar(trained, tmp_path, one_f
 
 
 @pytest.mark.parametrize("error", [ValueError("roto"), KeyboardInterrupt()])
-def test_si_una_figura_falla_lo_publicado_antes_queda_igual(
-    trained, tmp_path, monkeypatch, error
-):
+def test_si_una_figura_falla_lo_publicado_antes_queda_igual(trained, tmp_path, monkeypatch, error):
     target = tmp_path / "salida"
     target.mkdir()
     (target / "results.json").write_text("anterior")
@@ -159,7 +157,7 @@ def test_sin_espacio_para_los_modelos_no_cambia_nada(trained, tmp_path, monkeypa
 
 def test_un_archivo_en_el_lugar_de_la_carpeta(trained, tmp_path):
     (tmp_path / "salida").write_text("soy un archivo")
-    with pytest.raises(NeumoniaError, match="No se pudo escribir .*salida"):
+    with pytest.raises(NeumoniaError, match=r"No se pudo escribir .*salida"):
         export_study(trained.study, tmp_path / "salida")
     assert (tmp_path / "salida").read_text() == "soy un archivo"
 

@@ -252,7 +252,7 @@ class TestSinVgg16:
 
 class TestLoQueNoSePuede:
     def test_demasiado_pocas_radiografias(self):
-        with pytest.raises(DataError, match="clase|paciente"):
+        with pytest.raises(DataError, match=r"clase|paciente"):
             _ = small(n_films=4).split
 
     def test_un_disco_lleno_al_entrenar_no_deja_producto(self, tmp_path, monkeypatch):

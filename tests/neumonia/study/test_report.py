@@ -19,7 +19,7 @@ def publish(root, split: str, accuracy: float, models=("cnn", "vgg16")) -> Publi
     folder = root / "estudio" / "kermany" / split
     names = ("specificity", "sensitivity", "accuracy", "roc_auc")
     values = {"n": 20, **dict.fromkeys(names, 0.5), "accuracy": accuracy, "roc_auc": None}
-    intervals = {**dict.fromkeys(names, [0.25, 0.75]), "roc_auc": [None, None]}
+    intervals = {name: [0.25, 0.75] for name in names} | {"roc_auc": [None, None]}
     write_json(
         folder / "results.json",
         {

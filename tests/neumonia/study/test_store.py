@@ -129,7 +129,11 @@ def test_el_sello_dice_la_receta_el_tiempo_y_los_archivos(store):
 
 
 class TestHuellaDelCodigo:
-    CODE = '"""Módulo."""\nX = 1\n\n\nclass A:\n    """Clase."""\n\n    def f(self):\n        """Hace."""\n        return X + 1\n'
+    CODE = (
+        '"""Módulo."""\nX = 1\n\n\n'
+        'class A:\n    """Clase."""\n\n'
+        '    def f(self):\n        """Hace."""\n        return X + 1\n'
+    )
 
     @pytest.fixture
     def measure(self, tmp_path, monkeypatch):
