@@ -14,7 +14,7 @@ from neumonia.study.report import BEGIN, END, table_block
 
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = (
-    "errors", "text", "files", "progress", "datasets", "splits", "arrays", "audit",
+    "errors", "text", "files", "progress", "datasets", "splits", "audit", "arrays",
     "exploration", "models", "training_state", "training_report", "training", "evaluation",
     "gradcam", "figures", "explain", "study", "cli",
 )  # fmt: skip
@@ -53,7 +53,9 @@ def test_cada_dependencia_esta_fijada_y_en_el_candado_con_su_resumen(metadata):
     pinned = [*metadata["dependencies"], *metadata["optional-dependencies"]["pruebas"]]
     for requirement in pinned:
         name, version = requirement.split("==")
-        entry = re.search(rf"^{re.escape(name)}=={re.escape(version)}\b.*\\\n\s+--hash=sha256:", lock, re.M)
+        entry = re.search(
+            rf"^{re.escape(name)}=={re.escape(version)}\b.*\\\n\s+--hash=sha256:", lock, re.M
+        )
         assert entry, f"{requirement} no está en requirements.lock con su resumen"
 
 
@@ -100,7 +102,8 @@ def test_importar_el_paquete_no_carga_las_bibliotecas_pesadas():
     code = (
         "import sys, neumonia, neumonia.study, neumonia.cli, neumonia.gradcam, neumonia.figures;"
         "import imprenta.cli;"
-        "print([m for m in ('tensorflow', 'keras', 'matplotlib.pyplot', 'kagglehub') if m in sys.modules])"
+        "heavy = ('tensorflow', 'keras', 'matplotlib.pyplot', 'kagglehub');"
+        "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -66,6 +66,8 @@ def process_citations(pages: Sequence[Page], config: BookConfig) -> None:
         "lang": _meta(config.lang),
         "link-citations": {"t": "MetaBool", "c": True},
     }
+    if config.csl:
+        meta["csl"] = _meta(str(config.csl))
     done: Node = json.loads(write(document(merged, meta), ["-t", "json", "--citeproc"]))
     for block in done["blocks"]:
         if has_class(block, "i-pagina"):

@@ -18,6 +18,7 @@ TOP_KEYS = {
     "language",
     "book",
     "bibliography",
+    "csl",
     "execute",
     "format",
     "imprenta",
@@ -69,6 +70,7 @@ class BookConfig:
     output_stem: str
     entries: tuple[Entry, ...]
     bibliography: Path | None
+    csl: Path | None
     footer: tuple[str, ...]
     css: tuple[str, ...]
     execute: dict[str, Any]
@@ -184,6 +186,9 @@ def load_config(root: Path) -> BookConfig:
         )
     if bibliography and not (root / bibliography).is_file():
         fail(f"No existe el archivo de bibliografía {bibliography}.", "bibliography")
+    csl = data.get("csl")
+    if csl and not (root / str(csl)).is_file():
+        fail(f"No existe el estilo de citas {csl}.", "csl")
     for sheet in _as_list(html.get("css")):
         if not (root / sheet).is_file():
             fail(f"No existe la hoja de estilo {sheet}.", sheet)
@@ -199,6 +204,7 @@ def load_config(root: Path) -> BookConfig:
         output_stem=_file_stem(str(book.get("output-file") or book["title"])),
         entries=entries,
         bibliography=root / bibliography if bibliography else None,
+        csl=root / str(csl) if csl else None,
         footer=_footer(book.get("page-footer")),
         css=tuple(_as_list(html.get("css"))),
         execute={"echo": True, "warning": True, "eval": True, "error": False, "output": True}

@@ -62,6 +62,7 @@ CASES = {
     "lista que no lo es": (lambda d: d["book"].update(chapters="a.qmd"), "debe ser una lista"),
     "sin index": (lambda d: d["book"]["chapters"].pop(0), "index.qmd"),
     "bibliografía que falta": (lambda d: d.update(bibliography="z.bib"), "bibliografía"),
+    "estilo de citas que falta": (lambda d: d.update(csl="z.csl"), "estilo de citas"),
     "dos bibliografías": (lambda d: d.update(bibliography=["a", "b"]), "un solo archivo"),
     "estilo que falta": (lambda d: d["format"]["html"].update(css="z.css"), "hoja de estilo"),
     "espera inválida": (lambda d: d.update(imprenta={"espera": 0}), "mayor que cero"),

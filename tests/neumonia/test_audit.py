@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from neumonia.arrays import audit
-from neumonia.audit import find_duplicates
+from neumonia.audit import audit, find_duplicates
 from neumonia.datasets.base import Dataset, Skipped, tidy_manifest
 from neumonia.datasets.chest_xray import import_kermany, open_kermany
 from neumonia.errors import DataError

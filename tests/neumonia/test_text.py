@@ -26,6 +26,12 @@ def test_enteros_con_espacio_de_millares_desde_cinco_cifras(value, expected):
     assert integer(value) == expected
 
 
+def test_una_celda_en_linea_muestra_el_espacio_fino_y_no_su_codigo():
+    assert integer(14_714)._repr_markdown_() == f"14{THIN}714"
+    assert percent(0.5)._repr_markdown_() == f"50.0{THIN}%"
+    assert "\\u202f" in repr(str(integer(14_714))), "sin ello saldría el código"
+
+
 @pytest.mark.parametrize(
     ("value", "decimals", "expected"),
     [

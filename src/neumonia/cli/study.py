@@ -75,13 +75,22 @@ def _run(options: argparse.Namespace) -> int:
     if options.salida is not None:
         export_study(study, options.salida, models=not options.sin_modelos)
     if options.sello is not None:
-        write_text(options.sello, "".join(f"{item.key}\n" for item in study.used.values()))
+        write_text(options.sello, seal(study))
     print_summary(study)
     if options.salida is not None:
         print(f"Resultado: {options.salida.resolve()}")
     else:
         print(f"Productos guardados en {study.store.folder}. Con --salida DIR se publican.")
     return 0
+
+
+def seal(study: Study) -> str:
+    """Las claves de los modelos y los mapas usados: la misma mientras ninguno cambie.
+
+    Las características no figuran: ya cuentan en la clave de VGG16 y pueden haberse borrado.
+    """
+    keys = (item.key for kind, item in sorted(study.used.items()) if kind != "caracteristicas")
+    return "".join(f"{key}\n" for key in keys)
 
 
 def prepare(study: Study) -> None:

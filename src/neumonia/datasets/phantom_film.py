@@ -5,7 +5,8 @@ borrosa de ``T``) con ruido de conteo, y la placa muestra ``-log`` de esa señal
 denso se ve claro. Ver Bushberg et al. (2011), *The Essential Physics of Medical Imaging*.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -49,27 +50,38 @@ def draw_technique(rng: np.random.Generator, other_site: bool, confusion: float)
     frame = tuple(u(0.0, 0.045, 4)) if u() < (0.45 if other_site else 0.12) else None
     marker = (u(0.02, 0.075), u(0.05, 0.55), u(0.035, 0.06), u(0.7, 1.0)) if u() < 0.8 else None
     technique = Technique(
-        photons=np.exp(u(np.log(40000.0), np.log(100000.0))),
+        photons=math.exp(u(math.log(4e4), math.log(1e5))),
         scatter=u(0.20, 0.20 + 0.22 * spread),
-        low=u(-0.05, 0.09) * spread, high=u(-0.08, 0.10) * spread,
-        gamma=np.exp(rng.normal(0.0, 0.08 * spread)),
-        sharpen=u(0.45, 0.45 + 0.3 * spread), blur=u(0.0030, 0.0030 + 0.0012 * spread), texture=u(0.6, 0.8 + 0.4 * confusion),
-        aeration=u(-0.06, 0.06 + 0.14 * confusion),
-        veil=tuple(rng.normal(0.0, 0.07 * spread, 2)),
-        frame=frame, marker=marker, wire=bool(u() < 0.06), fog=u(0.0, 12.0),
+        low=u(-0.05, 0.09) * spread,
+        high=u(-0.08, 0.10) * spread,
+        gamma=math.exp(rng.normal(0.0, 0.08 * spread)),
+        sharpen=u(0.45, 0.45 + 0.3 * spread),
+        blur=u(0.0030, 0.0030 + 0.0012 * spread),
+        texture=u(0.6, 0.8 + 0.4 * confusion),
+        aeration=u(-0.05, 0.03 + 0.14 * confusion),
+        veil=(rng.normal(0.0, 0.07 * spread), rng.normal(0.0, 0.07 * spread)),
+        frame=frame,
+        marker=marker,
+        wire=bool(u() < 0.06),
+        fog=u(0.0, 12.0),
     )
     if not other_site:
         return technique
-    return Technique(**{
-        **technique.__dict__, "photons": technique.photons * 0.55,
-        "scatter": technique.scatter + 0.12, "gamma": technique.gamma * 0.84,
-        "low": technique.low - 0.06, "sharpen": technique.sharpen * 0.5,
-        "blur": technique.blur * 1.2, "fog": technique.fog + 8.0,
-    })
+    return replace(
+        technique,
+        photons=technique.photons * 0.55,
+        scatter=technique.scatter + 0.12,
+        gamma=technique.gamma * 0.84,
+        low=technique.low - 0.06,
+        sharpen=technique.sharpen * 0.5,
+        blur=technique.blur * 1.2,
+        fog=technique.fog + 8.0,
+    )
 
 
-def expose(rng: np.random.Generator, thorax: Thorax, added: np.ndarray,
-           technique: Technique) -> np.ndarray:
+def expose(
+    rng: np.random.Generator, thorax: Thorax, added: np.ndarray, technique: Technique
+) -> np.ndarray:
     """Dispara y revela: devuelve la placa ``uint8`` (S, S).
 
     Parameters
@@ -92,7 +104,7 @@ def expose(rng: np.random.Generator, thorax: Thorax, added: np.ndarray,
     transmitted = np.exp(-(MU_SOFT * soft + MU_BONE * bone))
     density = _detect(rng, transmitted, technique)
     shown = _develop(density, technique)
-    return _finish(rng, shown, technique)
+    return _finish(shown, technique)
 
 
 def _detect(rng: np.random.Generator, transmitted: np.ndarray, t: Technique) -> np.ndarray:
@@ -115,15 +127,15 @@ def _develop(density: np.ndarray, t: Technique) -> np.ndarray:
     density = density + t.sharpen * (density - smooth)
     body = density[density > 0.55]
     floor, ceiling = np.percentile(body, (6.0, 98.5)) if body.size > size else (0.6, 2.4)
-    span = ceiling - floor
-    low = floor - (0.27 + t.low) * span
-    high = ceiling + (0.10 + t.high) * span
+    span = float(ceiling - floor)
+    low = float(floor) - (0.27 + t.low) * span
+    high = float(ceiling) + (0.10 + t.high) * span
     value = np.clip((density - low) / (high - low), 0.0, 1.0) ** t.gamma
     # Hombro de la curva: las zonas más densas se comprimen en vez de recortarse.
     return value * (1.18 - 0.18 * value)
 
 
-def _finish(rng: np.random.Generator, shown: np.ndarray, t: Technique) -> np.ndarray:
+def _finish(shown: np.ndarray, t: Technique) -> np.ndarray:
     size = shown.shape[0]
     shown = shown * (255.0 - t.fog) + t.fog
     axis = (np.arange(size, dtype=np.float32) + 0.5) / size
@@ -146,16 +158,19 @@ def _marker(size: int, marker: tuple[float, float, float, float]) -> np.ndarray:
     letter = Image.fromarray(bits).resize((wide, tall), Image.Resampling.BILINEAR)
     out = np.zeros((size, size), np.float32)
     row, column = round(top * size), round(left * size)
-    out[row:row + tall, column:column + wide] = np.asarray(letter) * strength
+    out[row : row + tall, column : column + wide] = np.asarray(letter) * strength
     return out
 
 
 def _wire(rng: np.random.Generator, size: int) -> np.ndarray:
     """Cable de monitor con su botón: una curva de Bézier que entra por el borde."""
-    start, pull, end = rng.uniform((0.0, 0.75), (1.0, 1.05)), rng.uniform(0.2, 0.9, 2), (
-        rng.uniform((0.15, 0.2), (0.85, 0.8)))
+    start, pull, end = (
+        rng.uniform((0.0, 0.75), (1.0, 1.05)),
+        rng.uniform(0.2, 0.9, 2),
+        (rng.uniform((0.15, 0.2), (0.85, 0.8))),
+    )
     t = np.linspace(0.0, 1.0, 13)[:, None]
-    curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * pull + t ** 2 * end
+    curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * pull + t**2 * end
     cable = np.column_stack((curve[:-1], curve[1:], np.full(12, 0.003)))
     knob = np.array([[end[0] - 0.007, end[1], end[0] + 0.007, end[1], 0.010]])
     return np.minimum(draw_segments(np.concatenate((cable, knob)), size) / 0.006, 1.0)

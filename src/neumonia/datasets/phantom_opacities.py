@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neumonia.datasets.phantom_anatomy import LUNG_DEPTH, Pose, Thorax, to_film
+from neumonia.datasets.phantom_anatomy import LUNG_DEPTH, Thorax, to_film
+from neumonia.datasets.phantom_patient import Pose
 from neumonia.datasets.phantom_shapes import Cloud, branch, draw_segments, ellipse, step
 
 SUBTYPES = ("lobar", "bronconeumonia", "difusa")
@@ -67,14 +68,22 @@ def draw_opacity(rng: np.random.Generator, subtype: str, difficulty: float) -> O
 
 
 def _lobar(rng: np.random.Generator) -> np.ndarray:
-    chosen = rng.permutation(len(_LOBES))[:1 + int(rng.uniform() < 0.35)]
+    chosen = rng.permutation(len(_LOBES))[: 1 + int(rng.uniform() < 0.35)]
     rows = []
     for index in chosen:
         side, x, y, a, b, fissure = _LOBES[index]
         cut = fissure if rng.uniform() < 0.6 else 0
-        rows.append((side * (x + rng.normal(0, 0.02)), y + rng.normal(0, 0.03),
-                     a * rng.uniform(0.75, 1.2), b * rng.uniform(0.75, 1.2),
-                     rng.normal(0, 0.4), rng.uniform(0.65, 0.95), cut))
+        rows.append(
+            (
+                side * (x + rng.normal(0, 0.02)),
+                y + rng.normal(0, 0.03),
+                a * rng.uniform(0.75, 1.2),
+                b * rng.uniform(0.75, 1.2),
+                rng.normal(0, 0.4),
+                rng.uniform(0.70, 0.98),
+                cut,
+            )
+        )
     return np.array(rows)
 
 
@@ -85,17 +94,33 @@ def _patchy(rng: np.random.Generator) -> np.ndarray:
     x = side * rng.uniform(0.12, 0.28, count)
     y = rng.triangular(0.30, 0.66, 0.78, count)
     radius = rng.uniform(0.045, 0.100, count)
-    return np.column_stack((x, y, radius, radius * rng.uniform(0.8, 1.3, count),
-                            rng.normal(0, 0.6, count), rng.uniform(0.32, 0.60, count),
-                            np.zeros(count)))
+    return np.column_stack(
+        (
+            x,
+            y,
+            radius,
+            radius * rng.uniform(0.8, 1.3, count),
+            rng.normal(0, 0.6, count),
+            rng.uniform(0.38, 0.66, count),
+            np.zeros(count),
+        )
+    )
 
 
 def _diffuse(rng: np.random.Generator) -> np.ndarray:
     rows = []
     for side in (-1.0, 1.0):
-        rows.append((side * rng.uniform(0.12, 0.17), rng.uniform(0.47, 0.56),
-                     rng.uniform(0.13, 0.19), rng.uniform(0.19, 0.27), -side * 0.35,
-                     rng.uniform(0.38, 0.62), 0.0))
+        rows.append(
+            (
+                side * rng.uniform(0.12, 0.17),
+                rng.uniform(0.47, 0.56),
+                rng.uniform(0.13, 0.19),
+                rng.uniform(0.19, 0.27),
+                -side * 0.35,
+                rng.uniform(0.46, 0.70),
+                0.0,
+            )
+        )
     return np.array(rows)
 
 
@@ -128,13 +153,14 @@ def fill_fraction(opacity: Opacity, x: np.ndarray, y: np.ndarray, change: float)
             edge = cy + fissure * 0.62 * b + 0.15 * (np.abs(x) - abs(cx))
             filled = filled * step(fissure * (edge - y), 0.010)
         clear = clear * (1.0 - filled)
-    grain = {"difusa": 0.38, "bronconeumonia": 0.38, "lobar": 0.22}[opacity.subtype]
+    grain = {"difusa": 0.34, "bronconeumonia": 0.34, "lobar": 0.18}[opacity.subtype]
     patchy = np.clip(1.0 + grain * opacity.grain.at(x, y), 0.2, 1.8)
     return np.clip((1.0 - clear) * patchy, 0.0, 0.95).astype(np.float32)
 
 
-def add_opacity(opacity: Opacity, thorax: Thorax, pose: Pose,
-                change: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+def add_opacity(
+    opacity: Opacity, thorax: Thorax, pose: Pose, change: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Centímetros de tejido agregados y máscara, ambos de forma (S, S).
 
     La máscara (``bool``) vale donde lo agregado supera ``MASK_FRACTION`` de su máximo en esta placa
@@ -158,7 +184,11 @@ def healthy_bands(rng: np.random.Generator, thorax: Thorax, confusion: float) ->
     for sign, floor in zip((-1.0, 1.0), thorax.floor, strict=True):
         present, bases, hilar = rng.uniform(size=3)
         x0, y0 = sign * rng.uniform(0.13, 0.26), rng.uniform(0.45, 0.72)
-        tilt, length, thick = rng.normal(0, 0.35), rng.uniform(0.05, 0.11), rng.uniform(0.006, 0.014)
+        tilt, length, thick = (
+            rng.normal(0, 0.35),
+            rng.uniform(0.05, 0.11),
+            rng.uniform(0.006, 0.014),
+        )
         if present < 0.30 * confusion:
             added += 2.0 * np.exp(-ellipse(thorax.x, thorax.y, (x0, y0, length, thick), tilt))
         if bases < 0.5 * confusion:

@@ -29,8 +29,9 @@ def dome(squared: np.ndarray) -> np.ndarray:
     return np.sqrt(np.clip(1.0 - squared, 0.0, None))
 
 
-def ellipse(x: np.ndarray, y: np.ndarray, box: tuple[float, float, float, float],
-            tilt: float = 0.0) -> np.ndarray:
+def ellipse(
+    x: np.ndarray, y: np.ndarray, box: tuple[float, float, float, float], tilt: float = 0.0
+) -> np.ndarray:
     """Distancia elíptica al cuadrado (1 en el borde); ``box`` es (cx, cy, semieje x, semieje y)."""
     cx, cy, a, b = box
     u, v = x - cx, y - cy
@@ -38,8 +39,9 @@ def ellipse(x: np.ndarray, y: np.ndarray, box: tuple[float, float, float, float]
     return ((c * u + s * v) / a) ** 2 + ((c * v - s * u) / b) ** 2
 
 
-def capsule(x: np.ndarray, y: np.ndarray, start: tuple[float, float],
-            end: tuple[float, float]) -> np.ndarray:
+def capsule(
+    x: np.ndarray, y: np.ndarray, start: tuple[float, float], end: tuple[float, float]
+) -> np.ndarray:
     """Distancia al cuadrado de cada punto al segmento que va de ``start`` a ``end``."""
     ux, uy = end[0] - start[0], end[1] - start[1]
     px, py = x - start[0], y - start[1]
@@ -56,7 +58,7 @@ def resample(field: np.ndarray, size: int) -> np.ndarray:
 
 
 def film_noise(rng: np.random.Generator, size: int, octaves: tuple[int, ...]) -> np.ndarray:
-    """Ruido de varias escalas, media 0 y desviación cercana a 1; ``octaves`` son celdas por lado."""
+    """Ruido de varias escalas, media 0 y desviación ≈ 1; ``octaves`` son celdas por lado."""
     total = np.zeros((size, size), np.float32)
     for cells in octaves:
         total += resample(rng.standard_normal((cells, cells), dtype=np.float32), size)
@@ -86,13 +88,22 @@ class Cloud:
         x0, y0 = float(x[0, 0]) - 0.5 * (dx + dy) + 1.0, float(y[0, 0]) - 0.5 * (ex + ey) + 0.5
         for grid, n in zip(self.grids, self.cells, strict=True):
             affine = (dx * n, dy * n, x0 * n, ex * n, ey * n, y0 * n)
-            total += np.asarray(Image.fromarray(grid).transform(
-                x.shape[::-1], Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC))
+            total += np.asarray(
+                Image.fromarray(grid).transform(
+                    x.shape[::-1], Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC
+                )
+            )
         return total * np.float32(1.3 / np.sqrt(len(self.grids)))
 
 
-def branch(rng: np.random.Generator, start: tuple[float, float], angle: float, length: float,
-           radius: float, depth: int) -> np.ndarray:
+def branch(
+    rng: np.random.Generator,
+    start: tuple[float, float],
+    angle: float,
+    length: float,
+    radius: float,
+    depth: int,
+) -> np.ndarray:
     """Árbol que se bifurca: filas (x0, y0, x1, y1, radio), en coordenadas del cuerpo."""
     rows = []
     pending = [(start, angle, length, radius, depth)]
@@ -113,7 +124,7 @@ def branch(rng: np.random.Generator, start: tuple[float, float], angle: float, l
 
 
 def draw_segments(segments: np.ndarray, size: int) -> np.ndarray:
-    """Espesor atravesado (en fracciones del lado) por tubos ``segments`` ya en coordenadas de placa.
+    """Espesor de tubos que atraviesa cada rayo, en fracciones del lado de la placa: (S, S).
 
     Parameters
     ----------

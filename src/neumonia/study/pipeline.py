@@ -155,9 +155,14 @@ class Study:
     @cached_property
     def _vgg16(self) -> Product:
         recipe = recipes.vgg16_recipe(self)
-        return self._get(
+        product = self._get(
             "vgg16", recipe, lambda folder: build.train_vgg16(self, folder, digest(recipe))
         )
+        # Si la cabeza ya estaba, nadie pidió las características, pero también salió de ellas.
+        features = self.store.find("caracteristicas", recipes.features_recipe(self))
+        if features is not None:
+            self.used.setdefault("caracteristicas", features)
+        return product
 
     def product(self, name: str) -> Product:
         """Producto de ``"cnn"`` o ``"vgg16"``; entrena si hace falta.

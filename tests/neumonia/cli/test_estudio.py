@@ -7,13 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from neumonia.study import export
+from neumonia.cli.study import seal
+from neumonia.study import Config, Study, export
 from neumonia.study.report import BEGIN, END
 
 FAST = {"size": 32, "epochs_cnn": 1, "epochs_head": 1}
+SMALL = {"n_films": 120, "size": 32, "epochs_cnn": 2, "epochs_head": 2}
+"""Lo mismo que la fixture ``trained``."""
 
 
 @pytest.fixture
@@ -58,13 +62,24 @@ class TestMaqueta:
         assert result.code == 0 and "partición por paciente, semilla 0" in result.err
         assert result.err.count("ya estaba") == 2
 
-    def test_una_interrupcion_al_entrenar(self, run, monkeypatch, settings):
+    def test_el_sello_cambia_solo_si_cambia_algun_producto(
+        self, run, trained, monkeypatch, tmp_path
+    ):
+        trained.enter(monkeypatch)
+        both = tmp_path / "sello"
+        assert run("estudio", "--sello", both).code == 0
+        # Quien lo calculó todo y quien lo encontró hecho ponen el mismo sello.
+        assert both.read_text() == seal(trained.study)
+        assert sorted(line.rsplit("-", 1)[0] for line in both.read_text().split()) == [
+            "cnn", "mapas-cnn", "mapas-vgg16", "vgg16",
+        ]  # fmt: skip
+
+    def test_una_interrupcion_al_entrenar(self, run, monkeypatch, settings, make_folder, films):
         def interrupted(*args, **options):
             raise KeyboardInterrupt
 
         monkeypatch.setattr("neumonia.training.fit", interrupted)
-        monkeypatch.setenv("NEUMONIA_AJUSTES", json.dumps({**FAST, "n_films": 120}))
-        result = run("estudio")
+        result = run("estudio", "--datos", "kermany", "--raiz", make_folder(films(3)))
         assert result.code == 1 and "interrumpido" in result.err
         assert list(Path(os.environ["NEUMONIA_CACHE"]).glob("productos/*")) == []
 
@@ -75,39 +90,28 @@ class TestMaqueta:
         assert result.code == 1 and "No se pudo escribir" in result.err
 
 
-def test_otro_proceso_sin_vgg16_da_los_mismos_numeros(trained, tmp_path):
+def test_otro_proceso_sin_vgg16_da_los_mismos_numeros(trained, tmp_path, monkeypatch):
     """De verdad: ``python -m neumonia`` en un proceso nuevo, con otra semilla de hash."""
-    environment = {
-        **os.environ,
+    for name, value in {
         "NEUMONIA_CACHE": str(tmp_path / "cache"),
         "NEUMONIA_VGG16": str(tmp_path / "no-esta.h5"),
-        "NEUMONIA_AJUSTES": json.dumps({"n_films": 120, "size": 32, "epochs_cnn": 2}),
+        "NEUMONIA_AJUSTES": json.dumps(SMALL),
         "PYTHONHASHSEED": "12345",
-    }
+    }.items():
+        monkeypatch.setenv(name, value)
     done = subprocess.run(
-        [sys.executable, "-m", "neumonia", "estudio", "--salida", str(tmp_path / "salida")],
-        capture_output=True, text=True, env=environment,
-    )  # fmt: skip
+        [sys.executable, "-m", "neumonia", "estudio"], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert "Sin VGG16" in done.stderr and "no-esta.h5" in done.stderr
     assert "Traceback" not in done.stderr and "Warning" not in done.stderr
-    study = trained.study
-    published = pd.read_csv(tmp_path / "salida" / "predictions.csv", float_precision="round_trip")
-    ours = pd.read_csv(
-        pd.io.common.StringIO(export.predictions_csv(study.predictions)),
-        float_precision="round_trip",
-    )
-    assert published["p_cnn"].equals(ours["p_cnn"])
-    assert published["p_vgg16"].isna().all()
-    results = json.loads((tmp_path / "salida" / "results.json").read_text(encoding="utf-8"))
-    assert results["models"] == {"cnn": study.results["models"]["cnn"]}
-    assert results["vgg16_missing"] is True
-    names = {
-        p.relative_to(tmp_path / "salida").as_posix() for p in (tmp_path / "salida").rglob("*")
-    }
-    assert {"cnn.keras", "figures/gradcam-cnn.png"} <= names
-    assert not any("vgg16" in name for name in names)
-    assert "no-esta" not in "".join(p.read_text() for p in (tmp_path / "salida").glob("*.json"))
+    assert "| CNN" in done.stdout and "VGG16" not in done.stdout
+
+    theirs = Study(Config.from_environment(), progress=False)
+    assert theirs.is_trained("cnn") and theirs.models == ("cnn",)
+    assert np.array_equal(theirs.logits("cnn"), trained.study.logits("cnn"))
+    pd.testing.assert_frame_equal(theirs.history("cnn"), trained.study.history("cnn"))
+    assert theirs.results["models"] == {"cnn": trained.study.results["models"]["cnn"]}
 
 
 class TestKermany:
@@ -130,6 +134,10 @@ class TestKermany:
         record = (tmp_path / "salida" / "provenance.json").read_text(encoding="utf-8")
         assert "IM-0999-0001.jpeg" in record and str(tmp_path) not in record
         assert json.loads(record)["data"]["license"] == "CC BY 4.0"
+        assert results["vgg16_missing"] is True and "no-esta" not in record
+        assert table["p_vgg16"].isna().all()
+        names = {p.relative_to(tmp_path / "salida") for p in (tmp_path / "salida").rglob("*")}
+        assert Path("cnn.keras") in names and not any("vgg16" in str(name) for name in names)
 
     def test_una_sola_clase(self, run, make_folder, films, settings):
         folder = make_folder({k: v for k, v in films(3).items() if "NORMAL" in k})
@@ -153,8 +161,6 @@ class TestKermany:
         assert result.code == 1 and "no hay ninguna película" in result.err
 
     def test_por_paciente_sin_saber_los_pacientes(self, run, monkeypatch, settings, tmp_path):
-        import numpy as np
-
         arrays = {}
         for part in ("train", "val", "test"):
             arrays[f"{part}_images"] = np.arange(8 * 28 * 28).reshape(8, 28, 28).astype(np.uint8)

@@ -15,8 +15,6 @@ from neumonia.datasets.phantom_anatomy import (
     LUNG_DEPTH,
     body_frame,
     build_thorax,
-    draw_anatomy,
-    draw_pose,
     to_film,
 )
 from neumonia.datasets.phantom_film import MU_SOFT, draw_technique, expose
@@ -28,14 +26,13 @@ from neumonia.datasets.phantom_opacities import (
     draw_opacity,
     healthy_bands,
 )
+from neumonia.datasets.phantom_patient import draw_anatomy, draw_pose
+from neumonia.datasets.phantom_plan import POSITIVES, Recipe, plan_films
 from neumonia.datasets.phantom_shapes import Cloud, capsule, dome, draw_segments, ellipse, step
 from neumonia.datasets.phantoms import (
-    POSITIVES,
-    Recipe,
     make_films,
     open_phantoms,
     phantom_masks,
-    plan_films,
 )
 from neumonia.errors import ConfigError, DataError, NeumoniaError
 
@@ -245,7 +242,7 @@ def test_la_mayor_dificultad_da_opacidades_mas_tenues():
     for difficulty in (0.0, 0.5, 1.0):
         amount = []
         for seed in range(8):
-            rng, pose, thorax = _scene(seed)
+            _, pose, thorax = _scene(seed)
             kind = SUBTYPES[seed % 3]
             opacity = draw_opacity(np.random.default_rng(seed), kind, difficulty)
             amount.append(add_opacity(opacity, thorax, pose)[0].sum())
@@ -303,9 +300,7 @@ def test_la_dispersion_resta_contraste():
     field[:, 32:] = 0.30
     contrast = []
     for scatter in (0.0, 0.5):
-        changed = type(technique)(
-            **{**technique.__dict__, "photons": 1e10, "scatter": scatter}
-        )
+        changed = type(technique)(**{**technique.__dict__, "photons": 1e10, "scatter": scatter})
         density = phantom_film._detect(np.random.default_rng(0), field, changed)
         contrast.append(density[:, 5].mean() - density[:, 58].mean())
     assert contrast[1] < contrast[0] == pytest.approx(np.log(3), rel=1e-3)

@@ -73,8 +73,8 @@ def test_los_resultados_salen_de_las_predicciones_publicadas(folder):
 def test_los_modelos_publicados_se_abren_en_modo_seguro_y_dan_las_predicciones(folder, trained):
     import keras
 
-    images = np.asarray(trained.study.images[:16], dtype=np.float32)[..., None]
-    table = pd.read_csv(folder / "predictions.csv").head(16)
+    images = np.asarray(trained.study.images[:40], dtype=np.float32)[..., None]
+    table = pd.read_csv(folder / "predictions.csv").head(40)
     for name in ("cnn", "vgg16"):
         model = keras.saving.load_model(folder / f"{name}.keras", compile=False, safe_mode=True)
         probability = 1 / (1 + np.exp(-np.asarray(model(images, training=False))[:, 0]))

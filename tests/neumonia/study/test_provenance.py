@@ -53,9 +53,10 @@ def test_no_lleva_rutas_de_esta_maquina(trained):
     assert json.loads(json.dumps(record, allow_nan=False)) == record
 
 
-def test_sin_vgg16_no_hay_pesos(trained, no_vgg16):
+def test_sin_vgg16_no_hay_pesos(trained, no_vgg16, monkeypatch):
     from neumonia.study import Study
 
+    monkeypatch.setenv("NEUMONIA_CACHE", str(trained.cache))
     study = Study(trained.study.config, cache=trained.cache, progress=False)
     assert provenance(study)["weights"] is None
     assert "no-esta.h5" not in json.dumps(provenance(study))
