@@ -120,9 +120,7 @@ async def _execute_all(
     results = await asyncio.gather(*(one(chapter) for chapter in chapters), return_exceptions=True)
     problems: list[Problem] = []
     for result in results:
-        if isinstance(result, BookErrors):
-            problems.extend(result.problems)
-        elif isinstance(result, ImprentaError):
+        if isinstance(result, ImprentaError):
             problems.append(result.problem)
         elif isinstance(result, BaseException):
             raise result
@@ -224,8 +222,6 @@ def _inline_values(part: Text, cell: NotebookNode, path: str) -> dict[str, dict[
     bundle: dict[str, Any] = {}
     for output in cell.outputs:
         bundle = output.get("data", {}).get(INLINE_MIME, bundle)
-    if isinstance(bundle, str):
-        bundle = json.loads(bundle)
     values = {}
     for number, code in enumerate(part.expressions()):
         result = bundle.get(str(number))

@@ -1,5 +1,7 @@
 """El estilo de citas del libro: autor y año, en español, en cualquier motor."""
 
+import re
+
 import pytest
 
 from imprenta.pandoc import run_pandoc
@@ -60,3 +62,11 @@ def test_la_bibliografia_esta_en_espanol(root, tmp_path):
     )
     assert "En Actas, pp. 5-6. https://example.org/tres." in text
     assert "(s. f.)" in text
+
+
+def test_el_libro_usa_su_estilo(book, root):
+    (book.root / "estilo.csl").write_bytes((root / "book/estilo/referencias.csl").read_bytes())
+    book.write({"a.qmd": "# A\n\nSegún @perez2018.\n"}, extra="csl: estilo.csl\n")
+    book.build()
+    text = re.sub(r"<[^>]+>", "", book.page("referencias.html"))
+    assert "Pérez, Ana (2018). «Uno». Revista." in text

@@ -74,6 +74,13 @@ def test_revisar(inside, capsys):
     assert "a.qmd:1: El capítulo no tiene título" in capsys.readouterr().err
 
 
+def test_los_capitulos_ilegibles_se_dicen_todos(inside, capsys):
+    inside.write({"a.qmd": "```{r}\nx\n```\n", "b.qmd": "```{julia}\nx\n```\n"})
+    assert cli.main(["revisar"]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert [row.split(" ")[0] for row in said] == ["a.qmd:1:", "b.qmd:1:", "2"]
+
+
 def test_cuadernos_no_toca_el_resto_de_la_salida(inside, capsys):
     inside.write({"a.qmd": CHAPTER})
     (inside.root / "_book").mkdir()

@@ -1,11 +1,15 @@
 """Los capítulos se ejecutan una vez, y cada fallo dice capítulo, línea y excepción."""
 
+import asyncio
 import json
 import os
+import signal
 import sys
+import threading
 
 import pytest
 
+from imprenta.background import run_in_thread
 from imprenta.build import read_book
 from imprenta.errors import BookErrors
 from imprenta.execute import clean_outputs, execute_book
@@ -172,3 +176,44 @@ def test_limpiar_salidas_junta_flujos_y_barras_de_progreso():
         {"output_type": "stream", "name": "stderr", "text": "c\n"},
         {"output_type": "execute_result", "metadata": {}, "data": {"text/plain": "x"}},
     ]
+
+
+def test_un_nucleo_que_no_arranca_se_explica(book, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/no/hay/python")
+    book.write({"a.qmd": "# A\n\n" + cell("x = 1")})
+    with pytest.raises(BookErrors, match=r"a\.qmd: No se pudo ejecutar el capítulo: .*/no/hay"):
+        run(book)
+
+
+def test_una_expresion_que_falla_despues_de_una_celda_que_puede_fallar(book):
+    book.write(
+        {"a.qmd": "# A\n\n" + cell("1 / 0", "#| error: true\n") + "Uno\ny `{python} nada`.\n"}
+    )
+    with pytest.raises(BookErrors, match=r"a\.qmd:9: La expresión en línea `nada` falló"):
+        run(book)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="las señales son de POSIX")
+def test_la_interrupcion_espera_a_que_el_trabajo_se_recoja():
+    events = []
+
+    async def work():
+        asyncio.get_running_loop().create_task(asyncio.sleep(100))
+        try:
+            await asyncio.sleep(100)
+        finally:
+            await asyncio.sleep(0.2)
+            events.append("recogido")
+
+    main = threading.main_thread().ident
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer = threading.Timer(0.5, lambda: signal.pthread_kill(main, signal.SIGINT))
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_in_thread(work())
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGINT, before)
+    assert events == ["recogido"]
+    assert "imprenta" not in [thread.name for thread in threading.enumerate()]

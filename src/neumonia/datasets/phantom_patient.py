@@ -111,13 +111,13 @@ def _vessel_trees(rng: np.random.Generator) -> np.ndarray:
 def draw_pose(rng: np.random.Generator, confusion: float) -> Pose:
     """Sortea la pose de una placa; ``confusion`` en [0, 1] suma malas inspiraciones y giros."""
     loose = 0.4 + 0.6 * confusion
-    zoom = 1.06 + 0.07 * loose * rng.uniform(-1.0, 1.0)
+    zoom = 1.05 + 0.10 * loose * rng.uniform(-1.0, 1.0)
     arms = rng.choice(3, p=(0.70, 0.20, 0.10))
     centre = (1.42, 0.30, -1.05)[arms]
     return Pose(
-        shift=(rng.normal(0.0, 0.017 * loose), rng.normal(0.0, 0.022 * loose)),
+        shift=(rng.normal(0.0, 0.028 * loose), rng.normal(0.0, 0.034 * loose)),
         scale=(zoom * rng.uniform(0.96, 1.05), zoom * rng.uniform(0.97, 1.03)),
-        angle=rng.normal(0.0, 0.035 * loose),
+        angle=rng.normal(0.0, 0.050 * loose),
         yaw=rng.normal(0.0, 0.010 + 0.010 * confusion),
         expiration=max(0.0, rng.normal(0.0, 0.015 + 0.035 * confusion)),
         arm=(centre + rng.normal(0.0, 0.15), centre + rng.normal(0.0, 0.15)),
