@@ -19,7 +19,7 @@ def folder(request) -> Path:
 
 @pytest.fixture
 def predictions(folder) -> pd.DataFrame:
-    return pd.read_csv(folder / "predictions.csv")
+    return pd.read_csv(folder / "predictions.csv", float_precision="round_trip")
 
 
 @pytest.fixture

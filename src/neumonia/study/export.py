@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from neumonia.study.pipeline import Study
 
 MODEL_TITLES = {"cnn": "CNN", "vgg16": "VGG16"}
-_PROBABILITY_DIGITS = 9
 _EXAMPLES = 4
 _ALTS = Path("figures") / "figures.json"
 
@@ -91,10 +90,11 @@ def _published_before(folder: Path) -> set[Path]:
 
 
 def predictions_csv(predictions: pd.DataFrame) -> str:
-    """Las predicciones como CSV con nueve cifras significativas."""
-    return predictions.to_csv(
-        index=False, float_format=f"%.{_PROBABILITY_DIGITS}g", lineterminator="\n"
-    )
+    """Las predicciones como CSV, con las probabilidades sin redondear.
+
+    Redondear crea empates entre las más cercanas a 1, y los empates cambian la ROC-AUC.
+    """
+    return predictions.to_csv(index=False, float_format="%.17g", lineterminator="\n")
 
 
 def _stacked_csv(tables: dict[str, pd.DataFrame]) -> str:

@@ -81,7 +81,7 @@ class Published:
     def _table(self, file: str, **options: Any) -> pd.DataFrame:
         path = self.folder / file
         try:
-            return pd.read_csv(path, keep_default_na=False, **options)
+            return pd.read_csv(path, keep_default_na=False, float_precision="round_trip", **options)
         except (OSError, ValueError) as error:
             raise DataError(f"No se puede leer {path} ({error}). Publiquemos otra vez.") from error
 
