@@ -145,11 +145,11 @@ def test_mas_imagenes_que_un_grupo_dan_lo_mismo_que_una_a_una(model, save, tmp_p
 
 
 def test_dos_imagenes_con_el_mismo_nombre_no_se_pisan(model, save, tmp_path):
-    names = ["a/torax.png", "b/torax.png", "c/TORAX.png", "torax-2.png"]
+    names = ["a/Torax.png", "b/torax.png", "c/TORAX.png", "torax-2.png"]
     sources = [save(name, seed=number) for number, name in enumerate(names)]
     found = explain(model, sources, tmp_path / "salida")
     assert [item.overlay.name for item in found] == [
-        "torax.png", "torax-2.png", "TORAX-3.png", "torax-2-2.png",
+        "Torax.png", "torax-2.png", "TORAX-3.png", "torax-2-2.png",
     ]  # fmt: skip
     assert [record(item)["map"]["file"] for item in found] == [i.overlay.name for i in found]
     assert len(list((tmp_path / "salida").iterdir())) == 8

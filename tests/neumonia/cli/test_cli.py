@@ -55,7 +55,7 @@ def test_la_version(run):
         (("datos", "descargar", "maqueta"), "'maqueta' no es una opción.*kermany"),
         (("datos", "descargar", "kermany", "--lado", "x"), "--lado: 'x' no es un valor válido"),
         (("estudio", "--inventada"), "no conocemos: --inventada"),
-        (("estudio", "--sal", "x"), "no conocemos: --sal x"),
+        (("tabla", "a.md", "--hel"), "no conocemos: --hel"),
         (("estudio", "--datos", "tac"), "opción --datos: 'tac' no es una opción; elijamos entre"),
         (("estudio", "--particion", "azar"), "'azar' no es una opción; elijamos entre: .*oficial"),
         (("estudio", "--semilla", "1.5"), "opción --semilla: '1.5' no es un valor válido"),
