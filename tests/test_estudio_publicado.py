@@ -1,6 +1,7 @@
 """Los números publicados salen de las predicciones publicadas, y nadie está en dos conjuntos."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -96,8 +97,7 @@ def test_la_procedencia_dice_de_donde_sale_todo_y_no_lleva_rutas(folder):
     assert origin["config"]["seed"] == 0
     assert origin["seconds"]["cnn"] > 0
     assert "/" not in origin["weights"]["origin"].replace("y/o", "")
-    for name in ("/home/", "/root/", "/work", "/tmp"):
-        assert name not in text
+    assert not re.search(r'["\s]/\w|[A-Z]:\\\\', text)
 
 
 def test_cada_figura_publicada_tiene_su_texto_alternativo(folder):
