@@ -1,5 +1,6 @@
 """Qué cambia la receta de cada producto, y qué no debe cambiarla."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -28,6 +29,18 @@ RECIPES = {
     "vgg16": recipes.vgg16_recipe,
     "maps": lambda study: recipes.maps_recipe(study, "cnn", 4),
 }
+
+
+@pytest.fixture(autouse=True)
+def edit(monkeypatch) -> Callable[[str], None]:
+    """Finge que se cambió un módulo; la huella verdadera se prueba con el almacén."""
+    edited: set[str] = set()
+
+    def pretended_digest(*modules: str) -> list[str]:
+        return [f"{name} cambiado" if name in edited else name for name in modules]
+
+    monkeypatch.setattr(recipes, "code_digest", pretended_digest)
+    return edited.add
 
 
 def changed(study: SimpleNamespace) -> set[str]:
@@ -92,14 +105,9 @@ def test_los_mapas_dependen_de_cuantos_y_de_que_red():
         ("neumonia.figures.base", set()),
     ],
 )
-def test_cambiar_un_modulo_recalcula_solo_lo_que_lo_usa(monkeypatch, module, expected):
-    def record(*modules: str) -> list[str]:
-        return [f"{name} cambiado" if name == edited else name for name in modules]
-
-    monkeypatch.setattr(recipes, "code_digest", record)
-    edited = ""
+def test_cambiar_un_modulo_recalcula_solo_lo_que_lo_usa(edit, module, expected):
     before = {name: recipe(pretend()) for name, recipe in RECIPES.items()}
-    edited = module
+    edit(module)
     after = {name: recipe(pretend()) for name, recipe in RECIPES.items()}
     assert {name for name in RECIPES if before[name] != after[name]} == expected
 
