@@ -90,7 +90,7 @@ def metric_distributions(
     ranked = _ranking(truth, scores)
     counted = _counts_by_patient(truth, scores >= threshold, codes)
     with np.errstate(invalid="ignore", divide="ignore"):
-        for weights in _weights(int(codes.max()) + 1, _check_n(n), seed):
+        for weights in patient_weights(int(codes.max()) + 1, n, seed):
             values = _threshold_metrics(weights @ counted)
             if "roc_auc" in parts or "average_precision" in parts:
                 values |= _ranking_metrics(weights[:, codes], truth, *ranked)
@@ -200,14 +200,13 @@ def _check_name(name: str) -> None:
         )
 
 
-def _check_n(n: int) -> int:
+def patient_weights(n_patients: int, n: int, seed: int) -> Iterator[np.ndarray]:
+    """Bloques float64 (b, P): cuántas veces sale cada paciente en cada remuestreo.
+
+    ``ConfigError`` si ``n`` es menor que 1. Con la misma semilla, los mismos remuestreos.
+    """
     if n < 1:
         raise ConfigError(f"El número de remuestreos debe ser al menos 1, y es {n}.")
-    return n
-
-
-def _weights(n_patients: int, n: int, seed: int) -> Iterator[np.ndarray]:
-    """Bloques float64 (b, P): cuántas veces sale cada paciente en cada remuestreo."""
     rng = np.random.default_rng(seed)
     for start in range(0, n, _BLOCK):
         size = min(_BLOCK, n - start)
@@ -275,7 +274,7 @@ def _loop(
     truth, scores = check_predictions(labels, probabilities)
     codes = patient_codes(patients, truth.size)
     values = []
-    for block in _weights(int(codes.max()) + 1, _check_n(n), seed):
+    for block in patient_weights(int(codes.max()) + 1, n, seed):
         for weights in block:
             films = np.repeat(np.arange(truth.size), weights[codes].astype(np.int64))
             value = metric(truth[films], scores[films])

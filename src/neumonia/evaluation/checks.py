@@ -77,3 +77,13 @@ def check_threshold(threshold: float) -> float:
     if not 0.0 <= threshold <= 1.0:
         raise ConfigError(f"El umbral debe estar entre 0 y 1, y es {threshold}.")
     return float(threshold)
+
+
+def check_prevalence(prevalence: float) -> float:
+    """Devuelve la prevalencia como float; ``ConfigError`` si no está entre 0 y 1, sin tocarlos."""
+    if not 0.0 < prevalence < 1.0:
+        raise ConfigError(
+            f"La prevalencia debe ser mayor que 0 y menor que 1, y es {prevalence}: escribamos "
+            "0.05 si es el 5 %."
+        )
+    return float(prevalence)

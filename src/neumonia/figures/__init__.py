@@ -2,21 +2,30 @@
 
 from neumonia.figures.balance import class_balance
 from neumonia.figures.base import Illustration
+from neumonia.figures.calibration import reliability_diagram
 from neumonia.figures.confusion import confusion_matrices
+from neumonia.figures.decision import decision_curves, predictive_values_curve
+from neumonia.figures.drift import acquisition_drift, sharpness_shift
 from neumonia.figures.evaluation import pr_curves, probability_histograms, roc_curves
 from neumonia.figures.explanation import gradcam_grid, gradcam_steps
 from neumonia.figures.exploration import intensity_histograms, mean_images
 from neumonia.figures.films import augmentation_examples, example_films, phantom_masks
 from neumonia.figures.layers import layers_diagram
+from neumonia.figures.shortcuts import baseline_scores, frame_only
 from neumonia.figures.strategy import strategy_diagram
+from neumonia.figures.thresholds import threshold_tradeoff
 from neumonia.figures.training import initial_bias_curve, training_curves
 
 __all__ = [
     "Illustration",
+    "acquisition_drift",
     "augmentation_examples",
+    "baseline_scores",
     "class_balance",
     "confusion_matrices",
+    "decision_curves",
     "example_films",
+    "frame_only",
     "gradcam_grid",
     "gradcam_steps",
     "initial_bias_curve",
@@ -25,8 +34,12 @@ __all__ = [
     "mean_images",
     "phantom_masks",
     "pr_curves",
+    "predictive_values_curve",
     "probability_histograms",
+    "reliability_diagram",
     "roc_curves",
+    "sharpness_shift",
     "strategy_diagram",
+    "threshold_tradeoff",
     "training_curves",
 ]
