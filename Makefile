@@ -19,12 +19,13 @@ ifneq ($(PARTICION),)
 export NEUMONIA_PARTICION := $(PARTICION)
 endif
 
-.PHONY: ayuda libro pruebas estudio cuadernos revisar limpiar
+.PHONY: ayuda libro pruebas estudio estudio-completo cuadernos revisar limpiar
 
 ayuda:
 	@echo "make libro      el sitio y el PDF, en _book/   (DATOS=kermany RAIZ=ruta para las radiografías reales)"
 	@echo "make pruebas    todas las pruebas, con cobertura"
 	@echo "make estudio    el estudio completo, en estudio/DATOS/PARTICION/"
+	@echo "make estudio-completo   además, lo que pediría un revisor: horas, y se puede retomar"
 	@echo "make cuadernos  un cuaderno ejecutado por capítulo, en _book/cuadernos/"
 	@echo "make revisar    revisa los capítulos sin ejecutarlos"
 	@echo "make limpiar    borra lo construido (no los datos ni los modelos)"
@@ -49,6 +50,11 @@ pruebas: $(LISTO)
 
 estudio: $(LISTO)
 	$(BIN)/neumonia estudio --salida $(or $(SALIDA),estudio/$(DATOS)/$(or $(PARTICION),paciente))
+
+estudio-completo: $(LISTO)
+	$(BIN)/neumonia estudio --particion paciente --salida $(or $(SALIDA),estudio/$(DATOS))/paciente --sin-modelos
+	$(BIN)/neumonia estudio --particion oficial --salida $(or $(SALIDA),estudio/$(DATOS))/oficial --sin-modelos
+	$(BIN)/neumonia revision --salida $(or $(SALIDA),estudio/$(DATOS))/revision
 
 cuadernos: $(LISTO)
 	$(BIN)/neumonia estudio --sello .imprenta/estudio.txt

@@ -15,8 +15,9 @@ from neumonia.study.report import BEGIN, END, table_block
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = (
     "errors", "text", "files", "progress", "datasets", "splits", "audit", "arrays",
-    "exploration", "models", "training_state", "training_report", "training", "evaluation",
-    "gradcam", "figures", "explain", "study", "cli",
+    "normalization", "exploration", "models", "training_state", "training_report", "training",
+    "evaluation", "baselines", "acquisition", "gradcam", "figures", "explain", "study", "review",
+    "cli",
 )  # fmt: skip
 
 

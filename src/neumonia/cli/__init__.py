@@ -22,7 +22,7 @@ _EPILOG = """ejemplos:
 
 def build_parser() -> SpanishParser:
     """El analizador con todas las órdenes."""
-    from neumonia.cli import data, explain, study
+    from neumonia.cli import data, explain, review, study
 
     parser = SpanishParser(prog="neumonia", description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument(
@@ -35,6 +35,7 @@ def build_parser() -> SpanishParser:
     data.add_commands(add)
     study.add_command(add)
     study.add_table_command(add)
+    review.add_command(add)
     explain.add_command(add)
     return parser
 

@@ -1,0 +1,37 @@
+"""``neumonia revision``: lo que un revisor pediría, parte por parte."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from neumonia.cli.parser import SpanishParser
+from neumonia.cli.study import add_options, config_from
+from neumonia.review.runner import PARTS, Review
+
+
+def add_command(add: Callable[..., SpanishParser]) -> None:
+    """Registra ``revision``."""
+    parser = add(
+        "revision", help="protocolos, bases, desbalance y mejores modelos (horas; se puede retomar)"
+    )
+    parser.add_argument(
+        "partes", nargs="*", metavar="PARTE", help=f"cuáles; sin ninguna, todas: {', '.join(PARTS)}"
+    )
+    add_options(parser)
+    parser.add_argument(
+        "--salida", type=Path, metavar="DIR", required=True, help="publica aquí cada parte"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    review = Review(config_from(options), options.salida, report=_say)
+    for name in options.partes or PARTS:
+        _say(f"Parte «{name}»")
+        print(f"Resultado: {review.run(name).resolve()}", flush=True)
+    return 0
+
+
+def _say(text: str) -> None:
+    print(f"· {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,124 @@
+"""Ajuste fino de VGG16: descongelar sus últimos bloques y entrenarlos con una tasa pequeña.
+
+Fuente: Yosinski et al. (2014), arXiv:1411.1792; guía de ajuste fino de Keras.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from neumonia.errors import ConfigError
+from neumonia.models.augmentation import Acquisition, acquisition_layers
+from neumonia.models.backend import layer_seeds, load_keras
+from neumonia.models.cnn import logit_layer
+from neumonia.models.vgg16 import assemble, load_backbone
+
+if TYPE_CHECKING:
+    import keras
+
+BLOCKS = ("block1", "block2", "block3", "block4", "block5")
+POOLINGS = ("flatten", "average", "max")
+
+
+def build_pooled_head(
+    feature_shape: tuple[int, ...],
+    seed: int,
+    output_bias: float = 0.0,
+    pooling: str = "average",
+    dropout: float = 0.4,
+) -> "keras.Sequential":
+    """Cabeza sin capa oculta: resumir el mapa de características, apagar algunas y el logit.
+
+    Con ``average`` son 513 parámetros, y el mapa de activación de clase es exacto.
+
+    Parameters
+    ----------
+    feature_shape : tuple
+        (h, w, canales).
+    seed : int
+    output_bias : float
+        Véase ``initial_bias``.
+    pooling : {"average", "max", "flatten"}
+    dropout : float en [0, 1)
+
+    Raises
+    ------
+    ConfigError
+        Si ``pooling`` no existe.
+    """
+    if pooling not in POOLINGS:
+        raise ConfigError(f"No conocemos el resumen {pooling!r}. Los que hay: {POOLINGS}.")
+    keras = load_keras()
+    seeds = layer_seeds(seed)
+    initializer = keras.initializers.GlorotUniform(seed=next(seeds))
+    pool = {
+        "average": keras.layers.GlobalAveragePooling2D,
+        "max": keras.layers.GlobalMaxPooling2D,
+        "flatten": keras.layers.Flatten,
+    }[pooling]
+    return keras.Sequential(
+        [
+            keras.Input(tuple(feature_shape), name="features"),
+            pool(dtype="float32", name="pool"),
+            keras.layers.Dropout(dropout, seed=next(seeds), name="dropout"),
+            logit_layer(initializer, output_bias),
+        ],
+        name="head",
+    )
+
+
+def build_finetuned(
+    size: int,
+    weights: Path | str,
+    seed: int,
+    output_bias: float = 0.0,
+    trainable_from: str = "block4",
+    pooling: str = "average",
+    precision: str = "float32",
+) -> "keras.Model":
+    """VGG16 de ImageNet con los bloques desde ``trainable_from`` listos para entrenarse.
+
+    Parameters
+    ----------
+    size, weights, precision
+        Como en ``load_backbone``.
+    seed, output_bias, pooling
+        Como en ``build_pooled_head``.
+    trainable_from : {"block1", ..., "block5"}
+        Primer bloque que se entrena; los anteriores quedan congelados.
+
+    Returns
+    -------
+    keras.Model
+        Entrada float (N, size, size, 1) en 0..255; salida: logit float32 (N, 1).
+
+    Raises
+    ------
+    ConfigError
+        Si una opción está fuera de su dominio.
+    WeightsError
+        Si faltan los pesos o no son los de ImageNet.
+    """
+    if trainable_from not in BLOCKS:
+        raise ConfigError(
+            f"VGG16 no tiene el bloque {trainable_from!r}. Los que hay: {', '.join(BLOCKS)}."
+        )
+    backbone = load_backbone(size, weights, precision=precision)
+    backbone.trainable = True
+    frozen = BLOCKS[: BLOCKS.index(trainable_from)]
+    for layer in backbone.layers:
+        layer.trainable = not layer.name.startswith(frozen)
+    head = build_pooled_head(backbone.output_shape[1:], seed, output_bias, pooling)
+    return assemble(backbone, head, size)
+
+
+def with_acquisition(model: "keras.Model", profile: Acquisition, seed: int) -> "keras.Model":
+    """``model`` precedido por el aumento: se entrena este y se guarda el otro.
+
+    Comparten los pesos. Al predecir dan lo mismo, porque el aumento solo actúa al entrenar.
+    """
+    keras = load_keras()
+    film = keras.Input(model.input_shape[1:], name="film")
+    x = film
+    for layer in acquisition_layers(profile, seed):
+        x = layer(x)
+    return keras.Model(film, model(x), name=f"{model.name}_augmented")

@@ -1,0 +1,149 @@
+"""Las partes de la revisión: cada una se calcula sola, se guarda al terminar y no se repite."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from neumonia.errors import ConfigError, DataError
+from neumonia.files import read_json, write_json, write_text
+from neumonia.review.chosen import run_chosen
+from neumonia.review.imbalance import run_imbalance
+from neumonia.review.protocols import run_protocols
+from neumonia.review.shortcuts import run_shortcuts
+from neumonia.review.trials import TRIALS, run_trials
+from neumonia.study import Config, Study
+from neumonia.study.export import predictions_csv
+from neumonia.study.provenance import provenance
+
+SEEDS = (0, 1, 2, 3, 4)
+FINAL_SEEDS = (0, 1, 2)
+# La CNN se entrena cinco veces por protocolo: con 64 píxeles cada una tarda un minuto y pico.
+CNN_CHANGES = {"size": 64, "epochs_cnn": 12, "precision": "mixed_bfloat16"}
+
+
+@dataclass(frozen=True)
+class Review:
+    """Una revisión: sobre qué datos, y dónde se guarda.
+
+    Parameters
+    ----------
+    base : Config
+        Datos y raíz; cada parte cambia la partición, la semilla o el tamaño.
+    folder : Path
+        Carpeta de publicación.
+    report : callable
+        Recibe una línea de avance.
+    seeds : tuple of int
+        Semillas de las partes que repiten entrenamientos.
+    """
+
+    base: Config
+    folder: Path
+    report: Callable[[str], None] = print
+    seeds: tuple[int, ...] = SEEDS
+
+    def run(self, name: str) -> Path:
+        """Calcula la parte ``name`` y escribe ``<name>.json``; devuelve su ruta.
+
+        Raises
+        ------
+        ConfigError
+            Si la parte no existe.
+        """
+        if name not in PARTS:
+            raise ConfigError(f"La revisión no tiene la parte {name!r}: {', '.join(PARTS)}.")
+        used: list[Study] = []
+
+        def open_one(config: Config) -> Study:
+            study = Study(config, progress=False)
+            used.append(study)
+            return study
+
+        results, files = PARTS[name](self, open_one)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for file, text in files.items():
+            write_text(self.folder / file, text)
+        path = self.folder / f"{name}.json"
+        write_json(path, results)
+        self._sign(name, used[0])
+        return path
+
+    def _sign(self, name: str, study: Study) -> None:
+        """Añade a ``provenance.json`` de dónde salió la parte ``name``."""
+        path = self.folder / "provenance.json"
+        signed = read_json(path) if path.exists() else {}
+        stamp = provenance(study)
+        for private in ("split", "seconds", "config"):
+            stamp.pop(private)
+        write_json(path, {**signed, name: stamp})
+
+    def read(self, name: str) -> dict[str, Any]:
+        """Los resultados ya publicados de la parte ``name``.
+
+        Raises
+        ------
+        DataError
+            Si aún no se ha calculado.
+        """
+        path = self.folder / f"{name}.json"
+        if not path.exists():
+            raise DataError(
+                f"Falta {path.name}: calculemos antes esa parte con "
+                f"«neumonia revision {name} --salida {os.path.relpath(self.folder)}»."
+            )
+        return read_json(path)
+
+
+Part = tuple[dict[str, Any], dict[str, str]]
+
+
+def _protocols(review: Review, open_one: Callable[[Config], Study]) -> Part:
+    base = review.base
+    small = CNN_CHANGES if base.dataset == "kermany" else {}
+    configs = {"vgg16": base, "cnn": base.with_changes(**small)}
+    return run_protocols(configs, review.seeds, open_one, review.report), {}
+
+
+def _imbalance(review: Review, open_one: Callable[[Config], Study]) -> Part:
+    splits = ("paciente", "oficial")
+    return run_imbalance(review.base, splits, review.seeds, open_one, review.report), {}
+
+
+def _shortcuts(review: Review, open_one: Callable[[Config], Study]) -> Part:
+    return run_shortcuts(review.base, open_one, review.report), {}
+
+
+def _trials(review: Review, open_one: Callable[[Config], Study]) -> Part:
+    def open_size(size: int) -> Study:
+        return open_one(review.base.with_changes(split="oficial", size=size, seed=0))
+
+    return run_trials(open_size, TRIALS, review.report), {}
+
+
+def _chosen(review: Review, open_one: Callable[[Config], Study]) -> Part:
+    key = review.read("ensayos")["chosen"]
+    trial = TRIALS[key]
+    before = review.folder / "elegido.json"
+    if before.exists() and read_json(before)["key"] != key:
+        raise ConfigError(
+            f"La prueba oficial ya se usó para medir «{read_json(before)['key']}», y el elegido "
+            f"ahora es «{key}». Medir otro sería elegir con la prueba; si de verdad hay que "
+            f"hacerlo, borremos antes {before.name} y digámoslo al publicar."
+        )
+
+    def open_seed(seed: int) -> Study:
+        return open_one(review.base.with_changes(split="oficial", size=trial.size, seed=seed))
+
+    results, table = run_chosen(open_seed, key, trial, FINAL_SEEDS, review.report)
+    return results, {"elegido.csv": predictions_csv(table)}
+
+
+PARTS: dict[str, Callable[[Review, Callable[[Config], Study]], Part]] = {
+    "atajos": _shortcuts,
+    "protocolos": _protocols,
+    "desbalance": _imbalance,
+    "ensayos": _trials,
+    "elegido": _chosen,
+}
