@@ -33,6 +33,9 @@ class Acquisition:
         Desviación máxima del ruido gaussiano, en niveles de gris.
     zoom, shift : float en [0, 1)
         Encuadre: acercamiento o alejamiento, y desplazamiento, como fracción del lado.
+    stretch : float en [0, 1)
+        Alto y ancho se estiran o encogen cada uno por su cuenta, hasta esta fracción: imita otra
+        proporción del archivo original, que al aplastarlo en un cuadrado deja su huella.
     rotation : float >= 0
         Giro máximo en grados.
     """
@@ -45,11 +48,12 @@ class Acquisition:
     noise: float = 0.0
     zoom: float = 0.0
     shift: float = 0.0
+    stretch: float = 0.0
     rotation: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            bounded = name in ("contrast", "blur", "zoom", "shift")
+            bounded = name in ("contrast", "blur", "zoom", "shift", "stretch")
             if not value >= 0 or (bounded and value > 1):
                 limits = "entre 0 y 1" if bounded else "0 o más"
                 raise ConfigError(f"El aumento {name!r} debe ser {limits}; recibimos {value}.")
@@ -72,6 +76,7 @@ PROFILES = {
     "geometrico": GEOMETRIC,
     "adquisicion": replace(STRONG, zoom=0.0, shift=0.0, rotation=0.0),
     "fuerte": STRONG,
+    "encuadre": replace(STRONG, stretch=0.25),
 }
 
 
@@ -98,6 +103,9 @@ def acquisition_layers(profile: Acquisition, seed: int) -> list["keras.layers.La
         layers.append(keras.layers.RandomRotation(turn, seed=next(seeds), **common))
     if profile.zoom:
         layers.append(keras.layers.RandomZoom(profile.zoom, seed=next(seeds), **common))
+    if profile.stretch:
+        stretch = (profile.stretch, profile.stretch)
+        layers.append(keras.layers.RandomZoom(*stretch, seed=next(seeds), **common))
     if profile.shift:
         shift = (profile.shift, profile.shift)
         layers.append(keras.layers.RandomTranslation(*shift, seed=next(seeds), **common))

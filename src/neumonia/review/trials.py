@@ -96,24 +96,33 @@ TRIALS = {
         "CNN desde cero, aumento geométrico", "cnn", profile="geometrico", epochs=8,
         learning_rate=1e-3,
     ),
-    "cnn-fuerte": Trial(
-        "CNN desde cero, aumento de adquisición", "cnn", profile="fuerte", epochs=8,
+    "cnn-encuadre": Trial(
+        "CNN desde cero, aumento de encuadre", "cnn", profile="encuadre", epochs=8,
         learning_rate=1e-3,
-    ),
-    "block5-fuerte": Trial(
-        "ajuste desde block5, fuerte", trainable_from="block5", profile="fuerte"
     ),
     "block3-ninguno": Trial("ajuste desde block3, sin aumento"),
     "block3-geometrico": Trial("ajuste desde block3, geométrico", profile="geometrico"),
     "block3-adquisicion": Trial("ajuste desde block3, adquisición", profile="adquisicion"),
     "block3-fuerte": Trial("ajuste desde block3, fuerte", profile="fuerte"),
-    "block3-fuerte-ecualizar": Trial(
-        "ajuste desde block3, fuerte, ecualizada", profile="fuerte", normalization="ecualizar"
+    "block3-encuadre": Trial("ajuste desde block3, encuadre", profile="encuadre"),
+    "block3-encuadre-ecualizar": Trial(
+        "ajuste desde block3, encuadre, ecualizada", profile="encuadre", normalization="ecualizar"
     ),
-    "block3-fuerte-64": Trial("ajuste desde block3, fuerte, 64 px", size=64, profile="fuerte"),
-    "block3-fuerte-128": Trial("ajuste desde block3, fuerte, 128 px", size=128, profile="fuerte"),
-    "block1-fuerte": Trial(
-        "ajuste entero, fuerte", trainable_from="block1", profile="fuerte", learning_rate=5e-5
+    "block3-encuadre-recortar": Trial(
+        "ajuste desde block3, encuadre, sin el marco", profile="encuadre", normalization="recortar"
+    ),
+    "block5-encuadre": Trial(
+        "ajuste desde block5, encuadre", trainable_from="block5", profile="encuadre"
+    ),
+    "block1-encuadre": Trial(
+        "ajuste entero, encuadre", trainable_from="block1", profile="encuadre", learning_rate=5e-5
+    ),
+    "block3-encuadre-64": Trial("ajuste desde block3, encuadre, 64 px", size=64, profile="encuadre"),
+    "block3-encuadre-128": Trial(
+        "ajuste desde block3, encuadre, 128 px", size=128, profile="encuadre"
+    ),
+    "block3-encuadre-largo": Trial(
+        "ajuste desde block3, encuadre, el doble de épocas", profile="encuadre", epochs=4
     ),
 }  # fmt: skip
 

@@ -1,0 +1,160 @@
+"""Figuras de la deriva: qué cambia entre las radiografías de entrenamiento y las de prueba."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from neumonia.acquisition.statistics import STATISTICS
+from neumonia.datasets.base import CLASSES
+from neumonia.errors import DataError
+from neumonia.evaluation.checks import check_labels
+from neumonia.figures import palette
+from neumonia.figures.base import SMALL, count, illustrated, key_above, listing, new_figure
+
+_COLUMNS = {"class", "statistic", "auc", "low", "high"}
+_OFFSET = 0.17
+_ROW = 0.36
+# Un intervalo a trazos parece más corto de lo que es: aquí distinguen la marca y el lugar.
+_STYLES = {label: replace(style, line="-") for label, style in palette.CLASSES.items()}
+_BINS = 24
+
+
+@illustrated
+def acquisition_drift(table: pd.DataFrame, top: int = 10) -> tuple[Figure, str]:
+    """Cuánto se mueve cada estadística entre las dos partes, por clase.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Lo que devuelve ``drift_table``.
+    top : int
+        Cuántas estadísticas dibujar: las que más se mueven en alguna clase.
+
+    Raises
+    ------
+    DataError
+        Si la tabla está vacía, le faltan columnas, o ``top`` es menor que 1.
+    """
+    if table.empty or not set(table.columns) >= _COLUMNS or top < 1:
+        raise DataError(f"Necesitamos una tabla de deriva con {', '.join(sorted(_COLUMNS))}.")
+    moved = (table["auc"] - 0.5).abs().groupby(table["statistic"]).max()
+    chosen = list(moved.sort_values(ascending=False, kind="stable").index[:top])
+    figure = new_figure(1.25 + _ROW * len(chosen))
+    axes = figure.subplots()
+    parts: dict[str, list[str]] = {name: [] for name in CLASSES}
+    for label, name in enumerate(CLASSES):
+        style = _STYLES[label]
+        mine = table[table["class"] == name].set_index("statistic")
+        for row, key in enumerate(chosen):
+            found = mine.loc[key]
+            place = row + (_OFFSET if label else -_OFFSET)
+            axes.plot([found["low"], found["high"]], [place, place], **style.stroke(1.6))
+            axes.plot(
+                found["auc"],
+                place,
+                marker=style.marker,
+                color=style.color,
+                markersize=6,
+                markeredgecolor="white",
+            )
+            parts[name].append(f"{STATISTICS.get(key, key)} {found['auc']:.3f}")
+    axes.axvline(0.5, color=palette.MUTED, linewidth=1, linestyle=":")
+    axes.set_yticks(range(len(chosen)), [STATISTICS.get(key, key) for key in chosen])
+    axes.set_ylim(len(chosen) - 0.5, -0.5)
+    reach = max(0.1, float(np.nanmax(np.abs(table[["low", "high"]].to_numpy(float) - 0.5))) + 0.02)
+    axes.set_xlim(max(0, 0.5 - reach), min(1, 0.5 + reach))
+    axes.set_xlabel("ROC-AUC entre partes: menos de 0.5, la prueba tiene valores más bajos")
+    axes.grid(axis="x")
+    axes.tick_params(axis="y", length=0)
+    key_above(figure, [(name, _STYLES[label]) for label, name in enumerate(CLASSES)])
+    facts = [f"{name}: {listing(found[:4])}" for name, found in parts.items()]
+    return figure, (
+        f"Puntos con intervalo del 95 % por paciente para {len(chosen)} estadísticas: la "
+        "probabilidad de que una radiografía de prueba tenga un valor mayor que una de "
+        f"entrenamiento de su misma clase; 0.5 es que nada cambió. {'. '.join(facts)}."
+    )
+
+
+@illustrated
+def sharpness_shift(
+    values: ArrayLike, labels: ArrayLike, domain: ArrayLike, name: str = "nitidez (gradiente)"
+) -> tuple[Figure, str]:
+    """Distribución de una estadística por clase, en entrenamiento y en prueba, una sobre otra.
+
+    Parameters
+    ----------
+    values : (N,) finitos, por ejemplo ``gradient``
+    labels : (N,) 0 o 1
+    domain : (N,) 0 = entrenamiento, 1 = prueba
+    name : str
+        Rótulo del eje.
+
+    Raises
+    ------
+    DataError
+        Si los largos difieren, hay valores no finitos o falta una combinación.
+    """
+    truth, side = check_labels(labels), check_labels(domain)
+    numbers = np.asarray(values, dtype=np.float64)
+    if not numbers.shape == truth.shape == side.shape or not np.isfinite(numbers).all():
+        raise DataError("Necesitamos un valor finito, una etiqueta y un dominio por radiografía.")
+    groups = {
+        (k, label): numbers[(side == k) & (truth == label)] for k in (0, 1) for label in (0, 1)
+    }
+    if any(found.size == 0 for found in groups.values()):
+        raise DataError("Falta alguna combinación de clase y parte: no hay qué comparar.")
+    # Un puñado de valores extremos no debe aplastar el resto.
+    edges = np.linspace(*np.percentile(numbers, [0.5, 99.5]), _BINS + 1)
+    if edges[0] == edges[-1]:
+        edges = edges[0] + np.linspace(-0.5, 0.5, _BINS + 1)
+    figure = new_figure(3.5)
+    panels = figure.subplots(2, 1, sharex=True, sharey=True)
+    facts = []
+    for k, (axes, part) in enumerate(zip(panels, ("entrenamiento", "prueba"), strict=True)):
+        medians = []
+        for label, style in palette.CLASSES.items():
+            found = groups[k, label]
+            shares = np.histogram(np.clip(found, edges[0], edges[-1]), edges)[0] / found.size
+            axes.stairs(100 * shares, edges, **style.stroke())
+            middle = float(np.median(found))
+            medians.append(f"{palette.CLASS_NAMES[label]} {middle:.2f}")
+            axes.plot(
+                middle,
+                0,
+                marker=style.marker,
+                color=style.color,
+                markersize=8,
+                markeredgecolor="white",
+                clip_on=False,
+                zorder=5,
+            )
+        sizes = listing(
+            [
+                f"{count(groups[k, c].size, palette.CLASS_NAMES[c], palette.CLASS_NAMES[c])}"
+                for c in (0, 1)
+            ]
+        )
+        axes.set_title(f"{part}: {sizes}")
+        axes.set_ylabel("% de su clase")
+        axes.set_ylim(bottom=0)
+        axes.grid(axis="y")
+        facts.append(f"en {part}, {listing(medians)}")
+    panels[1].set_xlabel(name)
+    panels[0].annotate(
+        "las marcas sobre el eje son las medianas",
+        (1, 1),
+        xycoords="axes fraction",
+        xytext=(0, 4),
+        textcoords="offset points",
+        ha="right",
+        fontsize=SMALL,
+        color=palette.MUTED,
+    )
+    key_above(figure, [(palette.CLASS_NAMES[c], style) for c, style in palette.CLASSES.items()])
+    return figure, (
+        f"Dos histogramas, uno sobre otro, de «{name}» por clase: entrenamiento y prueba. "
+        f"Medianas: {'; '.join(facts)}."
+    )
