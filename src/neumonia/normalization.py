@@ -43,12 +43,18 @@ def blur(images: np.ndarray) -> np.ndarray:
     return _each(images, lambda film: film.filter(ImageFilter.GaussianBlur(BLUR_RADIUS)))
 
 
+def smooth(images: np.ndarray) -> np.ndarray:
+    """``blur`` y después ``standardize``: iguala la nitidez y el contraste de los equipos."""
+    return standardize(blur(images))
+
+
 NORMALIZATIONS = {
     "ninguna": lambda images: _check(images),
     "ecualizar": equalize,
     "estandarizar": standardize,
     "recortar": crop,
     "suavizar": blur,
+    "igualar": smooth,
 }
 
 
@@ -58,7 +64,7 @@ def normalize(images: np.ndarray, name: str) -> np.ndarray:
     Parameters
     ----------
     images : uint8 (N, H, W)
-    name : {"ninguna", "ecualizar", "estandarizar", "recortar", "suavizar"}
+    name : {"ninguna", "ecualizar", "estandarizar", "recortar", "suavizar", "igualar"}
 
     Returns
     -------

@@ -11,6 +11,7 @@ from neumonia.figures.explanation import gradcam_grid, gradcam_steps
 from neumonia.figures.exploration import intensity_histograms, mean_images
 from neumonia.figures.films import augmentation_examples, example_films, phantom_masks
 from neumonia.figures.layers import layers_diagram
+from neumonia.figures.review import protocol_means, published_comparison, trial_scores
 from neumonia.figures.shortcuts import baseline_scores, frame_only
 from neumonia.figures.strategy import strategy_diagram
 from neumonia.figures.thresholds import threshold_tradeoff
@@ -36,10 +37,13 @@ __all__ = [
     "pr_curves",
     "predictive_values_curve",
     "probability_histograms",
+    "protocol_means",
+    "published_comparison",
     "reliability_diagram",
     "roc_curves",
     "sharpness_shift",
     "strategy_diagram",
     "threshold_tradeoff",
     "training_curves",
+    "trial_scores",
 ]

@@ -17,7 +17,8 @@ from neumonia.evaluation.comparison import seed_spread
 from neumonia.files import digest, write_text
 from neumonia.models.augmentation import PROFILES
 from neumonia.models.bias import initial_bias
-from neumonia.review.trials import CODE, Trial
+from neumonia.review.catalogue import Trial
+from neumonia.review.trials import CODE
 from neumonia.splits import patient_groups
 from neumonia.study import Study, recipes
 from neumonia.study.store import Product, code_digest
@@ -44,7 +45,7 @@ def train_final(study: Study, trial: Trial) -> Product:
     """Entrena ``trial`` con el entrenamiento oficial entero, equilibrado.
 
     Deja ``model.keras``, ``history.csv`` y ``logits.npy``: los de validación y prueba, con
-    promedio de vistas; NaN en las demás.
+    promedio de vistas (salvo en una cabeza, que no ve la imagen); NaN en las demás.
     """
     recipe = final_recipe(study, trial)
     return study.store.get(
@@ -55,6 +56,7 @@ def train_final(study: Study, trial: Trial) -> Product:
 def _train(study: Study, trial: Trial, folder: Path, key: str) -> None:
     from neumonia.review.fitting import balanced_subset, fit_trial
     from neumonia.review.views import averaged_logits
+    from neumonia.training import predict_logits
 
     labels = study.labels
     rows = balanced_subset(study.rows("train"), labels, study.config.seed)
@@ -63,7 +65,11 @@ def _train(study: Study, trial: Trial, folder: Path, key: str) -> None:
     bias = initial_bias(labels[rows])
     model, inputs, history = fit_trial(study, trial, rows, val, judged, bias, key)
     logits = np.full(len(labels), np.nan)
-    logits[judged] = averaged_logits(model, inputs, judged, progress=study.progress)
+    if trial.kind == "cabeza":
+        # Recibe características: no hay imagen que desplazar.
+        logits[judged] = predict_logits(model, inputs, rows=judged)
+    else:
+        logits[judged] = averaged_logits(model, inputs, judged, progress=study.progress)
     np.save(folder / "logits.npy", logits, allow_pickle=False)
     write_text(folder / "history.csv", history.to_csv(index=False, lineterminator="\n"))
     model.save(folder / "model.keras")
@@ -140,5 +146,7 @@ def evaluate_chosen(table: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _triple(frame: pd.DataFrame, metric: str) -> list[float]:
-    return [float(frame.loc[metric, column]) for column in ("value", "low", "high")]
+def _triple(frame: pd.DataFrame, metric: str) -> list[float | None]:
+    values = (float(frame.loc[metric, column]) for column in ("value", "low", "high"))
+    # JSON no tiene NaN: lo que no está definido es None.
+    return [None if np.isnan(value) else value for value in values]

@@ -2,9 +2,9 @@
 
 La nitidez, el marco y los grises de una radiografía casi dicen su clase en el entrenamiento
 oficial, y la prueba oficial rompe esa costumbre. Aquí se imita la ruptura con lo que hay: una
-regresión logística que solo ve esas estadísticas señala las radiografías en que se equivoca
-(normales que parecen tomadas como una neumonía, y al revés). Se apartan con todos sus pacientes, y
-un modelo vale por lo que acierta en ellas.
+regresión logística que solo ve esas estadísticas puntúa cada radiografía, y de cada clase se aparta
+el cuarto que más la contradice (normales que parecen tomadas como una neumonía, y al revés), con
+todos sus pacientes. Un modelo vale por lo que acierta en ellas.
 """
 
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from neumonia.splits import patient_groups
 from neumonia.study import Study
 
 FOLDS = 5
+SHARE = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class Holdout:
     train, val : int64
         Posiciones para ajustar y para parar a tiempo: lo de siempre, sin los pacientes apartados.
     contrary : int64
-        Las que contradicen el atajo: aquí se decide.
+        Las que más contradicen el atajo, un cuarto de cada clase: aquí se decide.
     score : float64 (N,)
         Probabilidad de neumonía según la adquisición sola, de un modelo que no vio a ese
         paciente; NaN en la prueba.
@@ -43,7 +44,7 @@ class Holdout:
 
 
 def acquisition_holdout(study: Study, statistics: pd.DataFrame | None = None) -> Holdout:
-    """Aparta de train y de val a los pacientes con alguna radiografía que contradice el atajo.
+    """Aparta de train y de val a los pacientes de las radiografías que contradicen el atajo.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ def acquisition_holdout(study: Study, statistics: pd.DataFrame | None = None) ->
     pool = np.sort(np.concatenate([train, val]))
     score = np.full(len(labels), np.nan)
     score[pool] = _crossed_scores(statistics.to_numpy()[pool], labels[pool], groups[pool])
-    contrary = pool[(score[pool] > 0.5) != (labels[pool] == 1)]
+    contrary = np.sort(np.concatenate([_most_contrary(pool, labels, score, k) for k in (0, 1)]))
     apart = np.unique(groups[contrary])
     parts = [rows[~np.isin(groups[rows], apart)] for rows in (train, val)] + [contrary]
     for name, rows in zip(("entrenar", "validar", "elegir"), parts, strict=True):
@@ -74,6 +75,15 @@ def acquisition_holdout(study: Study, statistics: pd.DataFrame | None = None) ->
                 "la adquisición no contradice a la clase lo bastante para elegir así."
             )
     return Holdout(*parts, score)
+
+
+def _most_contrary(
+    pool: np.ndarray, labels: np.ndarray, score: np.ndarray, label: int
+) -> np.ndarray:
+    """El cuarto de una clase cuya adquisición más se parece a la de la otra."""
+    mine = pool[labels[pool] == label]
+    toward = score[mine] if label == 0 else -score[mine]
+    return mine[np.argsort(-toward, kind="stable")[: round(SHARE * len(mine))]]
 
 
 def _crossed_scores(values: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:

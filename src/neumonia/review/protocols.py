@@ -103,6 +103,10 @@ def summarize_seeds(
     mean, spread = {}, {}
     for metric in METRIC_NAMES:
         values = [one[metric] for one in measured]
+        if None in values:
+            # La precisión no existe si un modelo no llama PNEUMONIA a ninguna radiografía.
+            mean[metric], spread[metric] = [None, None, None], None
+            continue
         low, high = hierarchical_interval([one[metric] for one in draws])
         mean[metric] = [float(np.mean(values)), low, high]
         found = seed_spread(values)
@@ -120,20 +124,23 @@ def contrast(
     draws: dict[str, list[dict[str, np.ndarray]]],
     first: str,
     second: str,
-) -> dict[str, list[float]]:
+) -> dict[str, list[float | None]]:
     """Diferencia ``first - second`` de cada métrica, con su intervalo.
 
     Cada semilla aporta la resta de dos remuestreos independientes: las pruebas son distintas.
     """
     found = {}
     for metric in METRIC_NAMES:
-        value = protocols[first]["mean"][metric][0] - protocols[second]["mean"][metric][0]
+        means = [protocols[name]["mean"][metric][0] for name in (first, second)]
+        if None in means:
+            found[metric] = [None, None, None]
+            continue
         differences = [
             one[metric] - _shuffled(other[metric])
             for one, other in zip(draws[first], draws[second], strict=True)
         ]
         low, high = hierarchical_interval(differences)
-        found[metric] = [value, low, high]
+        found[metric] = [means[0] - means[1], low, high]
     return found
 
 
@@ -154,6 +161,9 @@ def compare_shared(study: Study, name: str, beside: np.ndarray) -> dict[str, Any
     labels, logits = study.labels[rows], study.logits(name)[rows]
     found: dict[str, Any] = {"seed": study.config.seed}
     for title, mask in (("con", beside), ("sin", ~beside)):
+        if not mask.any():
+            found[title] = {"n": 0, "roc_auc": None, "accuracy": None}
+            continue
         metrics = binary_metrics(labels[mask], sigmoid(logits[mask]))
         found[title] = {key: metrics[key] for key in ("n", "roc_auc", "accuracy")}
     return found

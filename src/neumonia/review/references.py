@@ -25,13 +25,13 @@ OFFICIAL: tuple[dict[str, Any], ...] = (
     },
     {
         "title": "MedMNIST+, VGG16 congelada a 224 px",
-        "source": "doerrich2024",
+        "source": "doerrich2025",
         "roc_auc": 0.968,
         "accuracy": 0.862,
     },
     {
         "title": "MedMNIST+, VGG16 ajustada entera a 64 px",
-        "source": "doerrich2024",
+        "source": "doerrich2025",
         "roc_auc": 0.987,
         "accuracy": 0.893,
     },

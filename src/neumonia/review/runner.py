@@ -8,11 +8,12 @@ from typing import Any
 
 from neumonia.errors import ConfigError, DataError
 from neumonia.files import read_json, write_json, write_text
+from neumonia.review.catalogue import TRIALS
 from neumonia.review.chosen import run_chosen
 from neumonia.review.imbalance import run_imbalance
 from neumonia.review.protocols import run_protocols
 from neumonia.review.shortcuts import run_shortcuts
-from neumonia.review.trials import TRIALS, run_trials
+from neumonia.review.trials import run_trials
 from neumonia.study import Config, Study
 from neumonia.study.export import predictions_csv
 from neumonia.study.provenance import provenance
@@ -44,6 +45,11 @@ class Review:
     report: Callable[[str], None] = print
     seeds: tuple[int, ...] = SEEDS
 
+    def check(self, name: str) -> None:
+        """Comprueba que la parte ``name`` existe; si no, ``ConfigError``."""
+        if name not in PARTS:
+            raise ConfigError(f"La revisión no tiene la parte {name!r}: {', '.join(PARTS)}.")
+
     def run(self, name: str) -> Path:
         """Calcula la parte ``name`` y escribe ``<name>.json``; devuelve su ruta.
 
@@ -52,8 +58,7 @@ class Review:
         ConfigError
             Si la parte no existe.
         """
-        if name not in PARTS:
-            raise ConfigError(f"La revisión no tiene la parte {name!r}: {', '.join(PARTS)}.")
+        self.check(name)
         used: list[Study] = []
 
         def open_one(config: Config) -> Study:
@@ -124,6 +129,10 @@ def _trials(review: Review, open_one: Callable[[Config], Study]) -> Part:
 
 def _chosen(review: Review, open_one: Callable[[Config], Study]) -> Part:
     key = review.read("ensayos")["chosen"]
+    if key not in TRIALS:
+        raise DataError(
+            f"ensayos.json eligió «{key}», que ya no está entre los ensayos: repitamos esa parte."
+        )
     trial = TRIALS[key]
     before = review.folder / "elegido.json"
     if before.exists() and read_json(before)["key"] != key:

@@ -5,17 +5,19 @@ radiografías que contradicen el atajo. Ninguno predice una sola radiografía de
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neumonia.errors import ConfigError
+from neumonia.evaluation import binary_metrics, bootstrap_by_patient
 from neumonia.files import digest, read_json, write_json, write_text
 from neumonia.models.augmentation import PROFILES
 from neumonia.models.bias import initial_bias
-from neumonia.review.holdout import Holdout
+from neumonia.review.catalogue import ENSEMBLES, Trial
+from neumonia.review.holdout import Holdout, acquisition_holdout
+from neumonia.splits import patient_groups
 from neumonia.study import Study, recipes
 from neumonia.study.store import Product, code_digest
 from neumonia.training import sigmoid
@@ -23,7 +25,6 @@ from neumonia.training import sigmoid
 if TYPE_CHECKING:
     import keras
 
-KINDS = ("cabeza", "ajuste", "cnn")
 CODE = (
     "neumonia.models.augmentation",
     "neumonia.models.finetune",
@@ -38,93 +39,8 @@ CODE = (
 )
 
 
-@dataclass(frozen=True)
-class Trial:
-    """Un modelo por probar.
-
-    Parameters
-    ----------
-    title : str
-        Cómo se llama en la tabla.
-    kind : {"cabeza", "ajuste", "cnn"}
-        Cabeza sobre VGG16 congelada, VGG16 con bloques descongelados, o la CNN desde cero.
-    size : int
-        Lado de entrada en píxeles.
-    profile : str
-        Aumento, de ``PROFILES``; una cabeza no lo admite.
-    trainable_from : str
-        Primer bloque que se entrena, en un ajuste.
-    normalization : str
-        De ``neumonia.normalization``.
-    pooling : {"average", "max", "flatten"}
-    epochs : int
-        Máximo de épocas; cada una ve tantas neumonías como normales.
-    learning_rate : float
-    """
-
-    title: str
-    kind: str = "ajuste"
-    size: int = 96
-    profile: str = "ninguno"
-    trainable_from: str = "block3"
-    normalization: str = "ninguna"
-    pooling: str = "average"
-    epochs: int = 2
-    learning_rate: float = 1e-4
-    batch_size: int = 32
-    precision: str = "mixed_bfloat16"
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS or self.profile not in PROFILES:
-            raise ConfigError(f"El ensayo {self.title!r} pide algo que no existe: {self}.")
-
-
-def _head(title: str, **changes: Any) -> Trial:
-    return Trial(title, "cabeza", epochs=12, learning_rate=1e-3, **changes)
-
-
-TRIALS = {
-    "congelada": _head("VGG16 congelada"),
-    "congelada-max": _head("VGG16 congelada, máximo en vez de promedio", pooling="max"),
-    "congelada-plana": _head("VGG16 congelada, sin promediar", pooling="flatten"),
-    "congelada-ecualizar": _head("VGG16 congelada, ecualizada", normalization="ecualizar"),
-    "congelada-estandarizar": _head("VGG16 congelada, estandarizada", normalization="estandarizar"),
-    "congelada-recortar": _head("VGG16 congelada, sin el marco", normalization="recortar"),
-    "congelada-suavizar": _head("VGG16 congelada, suavizada", normalization="suavizar"),
-    "congelada-150": _head("VGG16 congelada, 150 px", size=150),
-    "cnn-geometrico": Trial(
-        "CNN desde cero, aumento geométrico", "cnn", profile="geometrico", epochs=8,
-        learning_rate=1e-3,
-    ),
-    "cnn-encuadre": Trial(
-        "CNN desde cero, aumento de encuadre", "cnn", profile="encuadre", epochs=8,
-        learning_rate=1e-3,
-    ),
-    "block3-ninguno": Trial("ajuste desde block3, sin aumento"),
-    "block3-geometrico": Trial("ajuste desde block3, geométrico", profile="geometrico"),
-    "block3-adquisicion": Trial("ajuste desde block3, adquisición", profile="adquisicion"),
-    "block3-fuerte": Trial("ajuste desde block3, fuerte", profile="fuerte"),
-    "block3-encuadre": Trial("ajuste desde block3, encuadre", profile="encuadre"),
-    "block3-encuadre-ecualizar": Trial(
-        "ajuste desde block3, encuadre, ecualizada", profile="encuadre", normalization="ecualizar"
-    ),
-    "block3-encuadre-recortar": Trial(
-        "ajuste desde block3, encuadre, sin el marco", profile="encuadre", normalization="recortar"
-    ),
-    "block5-encuadre": Trial(
-        "ajuste desde block5, encuadre", trainable_from="block5", profile="encuadre"
-    ),
-    "block1-encuadre": Trial(
-        "ajuste entero, encuadre", trainable_from="block1", profile="encuadre", learning_rate=5e-5
-    ),
-    "block3-encuadre-64": Trial("ajuste desde block3, encuadre, 64 px", size=64, profile="encuadre"),
-    "block3-encuadre-128": Trial(
-        "ajuste desde block3, encuadre, 128 px", size=128, profile="encuadre"
-    ),
-    "block3-encuadre-largo": Trial(
-        "ajuste desde block3, encuadre, el doble de épocas", profile="encuadre", epochs=4
-    ),
-}  # fmt: skip
+# Las estadísticas de adquisición se miden siempre a este tamaño.
+HOLDOUT_SIZE = 150
 
 
 def run_trial(study: Study, holdout: Holdout, trial: Trial) -> Product:
@@ -173,15 +89,16 @@ def _trainable(model: "keras.Model") -> int:
     return int(sum(np.prod(weight.shape) for weight in model.trainable_weights))
 
 
-def judge(study: Study, holdout: Holdout, product: Product) -> dict[str, Any]:
+def judge(study: Study, holdout: Holdout, logits: np.ndarray) -> dict[str, Any]:
     """Lo que se publica de un ensayo: AUC, sensibilidad y especificidad en cada parte.
 
     Las decisiones se toman con logit 0: el entrenamiento está equilibrado.
-    """
-    from neumonia.evaluation import binary_metrics, bootstrap_by_patient
-    from neumonia.splits import patient_groups
 
-    logits = np.load(product.folder / "logits.npy", allow_pickle=False)
+    Parameters
+    ----------
+    logits : float64 (N,)
+        Basta con los de ``holdout.val`` y ``holdout.contrary``.
+    """
     groups = patient_groups(study.dataset.manifest).astype(str)
     found: dict[str, Any] = {}
     for name, rows in (("val", holdout.val), ("contrary", holdout.contrary)):
@@ -194,7 +111,6 @@ def judge(study: Study, holdout: Holdout, product: Product) -> dict[str, Any]:
             "sensitivity": metrics["sensitivity"],
             "specificity": metrics["specificity"],
         }
-    found["trainable_parameters"] = read_json(product.folder / "parameters.json")["trainable"]
     return found
 
 
@@ -205,29 +121,74 @@ def run_trials(
 ) -> dict[str, Any]:
     """Todos los ensayos, en el orden dado, y el mejor según la ROC-AUC contra el atajo.
 
+    Los combinados (promedio de vistas o de redes) se miden, pero no compiten: el elegido es una
+    sola receta de entrenamiento.
+
     Parameters
     ----------
     open_size : callable
         Abre el estudio con ese tamaño de imagen; la partición debe ser la oficial.
-    """
-    from neumonia.review.holdout import acquisition_holdout
+    trials : dict
+        Clave → ensayo; de ``TRIALS`` o una parte.
 
-    holdout = acquisition_holdout(open_size(150))
+    Returns
+    -------
+    dict
+        ``holdout`` (cuántas radiografías hay en cada parte), ``trials`` y ``combined`` (clave →
+        opciones y medidas) y ``chosen`` (clave del elegido).
+    """
+    first = open_size(HOLDOUT_SIZE)
+    holdout = acquisition_holdout(first)
     rows: dict[str, Any] = {}
+    products: dict[str, Product] = {}
+    logits: dict[str, np.ndarray] = {}
     for key, trial in trials.items():
-        study = open_size(trial.size)
-        product = run_trial(study, holdout, trial)
-        rows[key] = {**asdict(trial), **judge(study, holdout, product)}
-        auc = rows[key]["contrary"]["roc_auc"][0]
-        report(f"{key}: {auc:.3f} contra el atajo ({product.seconds:.0f} s)")
-    labels = study.labels
+        product = run_trial(open_size(trial.size), holdout, trial)
+        products[key] = product
+        logits[key] = np.load(product.folder / "logits.npy", allow_pickle=False)
+        trainable = read_json(product.folder / "parameters.json")["trainable"]
+        measured = judge(first, holdout, logits[key])
+        rows[key] = {**asdict(trial), "trainable_parameters": trainable, **measured}
+        report(f"{key}: {measured['contrary']['roc_auc'][0]:.3f} ({product.seconds:.0f} s)")
+    chosen = max(rows, key=lambda key: rows[key]["contrary"]["roc_auc"][0])
+    combined = {}
+    if trials[chosen].kind != "cabeza":
+        trial = trials[chosen]
+        views = viewed_logits(open_size(trial.size), holdout, trial, products[chosen])
+        title = f"{trial.title}, promedio de vistas"
+        combined["vistas"] = {"title": title, **judge(first, holdout, views)}
+    for key, (title, members) in ENSEMBLES.items():
+        if set(members) <= set(logits):
+            mean = np.mean([logits[member] for member in members], axis=0)
+            combined[key] = {"title": title, **judge(first, holdout, mean)}
+    parts = {"train": holdout.train, "val": holdout.val, "contrary": holdout.contrary}
+    labels = first.labels
     return {
         "holdout": {
             name: {"n": len(part), "positives": int(labels[part].sum())}
-            for name, part in (
-                ("train", holdout.train), ("val", holdout.val), ("contrary", holdout.contrary),
-            )
+            for name, part in parts.items()
         },
         "trials": rows,
-        "chosen": max(rows, key=lambda key: rows[key]["contrary"]["roc_auc"][0]),
-    }  # fmt: skip
+        "combined": combined,
+        "chosen": chosen,
+    }
+
+
+def viewed_logits(study: Study, holdout: Holdout, trial: Trial, product: Product) -> np.ndarray:
+    """Logits con promedio de vistas de un ensayo ya entrenado; NaN donde no se juzga."""
+    recipe = {"model": product.key, "code": code_digest("neumonia.review.views")}
+
+    def build(folder: Path) -> None:
+        from neumonia.models.backend import load_keras
+        from neumonia.review.fitting import prepared
+        from neumonia.review.views import averaged_logits
+
+        model = load_keras().saving.load_model(product.folder / "model.keras", compile=False)
+        judged = np.sort(np.concatenate([holdout.val, holdout.contrary]))
+        found = np.full(len(study.labels), np.nan)
+        images = prepared(study, trial.normalization)
+        found[judged] = averaged_logits(model, images, judged, progress=study.progress)
+        np.save(folder / "logits.npy", found, allow_pickle=False)
+
+    folder = study.store.get("vistas", recipe, build).folder
+    return np.load(folder / "logits.npy", allow_pickle=False)

@@ -1,0 +1,178 @@
+"""Figuras de la revisión: protocolos, ensayos y comparación con lo publicado."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from neumonia.errors import DataError
+from neumonia.evaluation.metrics import METRIC_NAMES
+from neumonia.figures import palette
+from neumonia.figures.base import SMALL, illustrated, listing, new_figure
+
+Interval = Sequence[float | None]
+_ROW = 0.27
+_INSIDE = palette.TRAINING
+_OUTSIDE = palette.VALIDATION
+_PUBLISHED = palette.Style("#5F5F5F", "-", "D", "")
+
+
+@illustrated
+def protocol_means(
+    models: Mapping[str, Mapping[str, Mapping[str, Any]]], metric: str = "roc_auc"
+) -> tuple[Figure, str]:
+    """Media sobre semillas con su intervalo, y cada semilla, por protocolo y por modelo.
+
+    Parameters
+    ----------
+    models : {modelo: {protocolo: {"mean": {métrica: (media, bajo, alto)}, "seeds": [...]}}}
+        Lo que devuelve ``run_protocols`` en ``models``, con los modelos ya nombrados.
+    metric : nombre de ``METRIC_NAMES``
+
+    Raises
+    ------
+    DataError
+        Si no hay modelos o la métrica no existe.
+    """
+    if not models or metric not in METRIC_NAMES:
+        raise DataError("Necesitamos al menos un modelo y una métrica conocida.")
+    protocols = list(next(iter(models.values())))
+    styles = palette.model_styles(list(models))
+    figure = new_figure(0.8 + 0.42 * len(protocols) * len(models))
+    axes = figure.subplots()
+    facts, row, ticks = [], 0, []
+    for protocol in protocols:
+        for name, found in models.items():
+            mean = found[protocol]["mean"][metric]
+            _dot(axes, row, mean, styles[name])
+            values = [one[metric] for one in found[protocol]["seeds"]]
+            axes.plot(
+                values, [row + 0.22] * len(values), "|", color=styles[name].color, markersize=7
+            )
+            ticks.append(f"{protocol} · {name}")
+            facts.append(f"{protocol}, {name}: {_spell(mean)}")
+            row += 1
+        if protocol != protocols[-1]:
+            axes.axhline(row - 0.5, color=palette.GRID, linewidth=0.8)
+    axes.set_yticks(range(row), ticks)
+    axes.set_ylim(row - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x")
+    axes.set_xlabel(
+        f"{METRIC_NAMES[metric]} en prueba (punto: media; raya: 95 %; marcas: semillas)"
+    )
+    return figure, (
+        f"Puntos con intervalo del 95 %: {METRIC_NAMES[metric]} en prueba según cómo se separó, "
+        f"media de varias semillas, con una marca por semilla. {'; '.join(facts)}."
+    )
+
+
+@illustrated
+def trial_scores(trials: Mapping[str, Mapping[str, Any]], chosen: str) -> tuple[Figure, str]:
+    """ROC-AUC de cada ensayo: en la validación de siempre y contra el atajo.
+
+    Parameters
+    ----------
+    trials : {clave: {"title", "val": {"roc_auc": (valor, bajo, alto)}, "contrary": ídem}}
+        Lo que devuelve ``run_trials`` en ``trials``.
+    chosen : str
+        La clave del elegido.
+
+    Raises
+    ------
+    DataError
+        Si no hay ensayos o el elegido no está.
+    """
+    if chosen not in trials:
+        raise DataError(f"El ensayo elegido, {chosen!r}, no está entre los dados.")
+    ordered = sorted(trials, key=lambda key: trials[key]["contrary"]["roc_auc"][0])
+    figure = new_figure(1.0 + _ROW * len(ordered))
+    axes = figure.subplots()
+    facts = []
+    for row, key in enumerate(ordered):
+        inside, outside = (trials[key][part]["roc_auc"] for part in ("val", "contrary"))
+        axes.plot([outside[0], inside[0]], [row, row], color=palette.GRID, linewidth=1, zorder=1)
+        _dot(axes, row, inside, _INSIDE)
+        _dot(axes, row, outside, _OUTSIDE)
+        facts.append(f"{trials[key]['title']}: {inside[0]:.3f} y {_spell(outside)}")
+    axes.set_yticks(range(len(ordered)), [trials[key]["title"] for key in ordered])
+    for tick, key in zip(axes.get_yticklabels(), ordered, strict=True):
+        tick.set_fontsize(SMALL)
+        tick.set_fontweight("bold" if key == chosen else "normal")
+    axes.set_ylim(-0.6, len(ordered) - 0.4)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x")
+    axes.set_xlabel("ROC-AUC (raya: 95 % por paciente)")
+    handles = [
+        axes.plot([], [], style.marker, color=style.color, label=label)[0]
+        for style, label in ((_OUTSIDE, "contra el atajo"), (_INSIDE, "validación"))
+    ]
+    figure.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False)
+    return figure, (
+        "Puntos con intervalo del 95 % por ensayo, de menor a mayor ROC-AUC contra el atajo; el "
+        f"elegido, en negrita, es «{trials[chosen]['title']}». Validación y contra el atajo: "
+        f"{'; '.join(reversed(facts))}."
+    )
+
+
+@illustrated
+def published_comparison(
+    ours: Mapping[str, Mapping[str, Interval]],
+    published: Sequence[Mapping[str, Any]],
+    metrics: Sequence[str] = ("specificity", "sensitivity", "accuracy", "roc_auc"),
+) -> tuple[Figure, str]:
+    """Nuestros modelos, con intervalo, frente a lo que otros publicaron, sin él.
+
+    Parameters
+    ----------
+    ours : {nombre: {métrica: (valor, bajo, alto)}}
+    published : sequence de dict con ``title`` y las métricas que se publicaron
+    metrics : nombres de ``METRIC_NAMES``; un panel por cada una
+
+    Raises
+    ------
+    DataError
+        Si no hay nada que dibujar o falta una métrica nuestra.
+    """
+    if not ours or any(metric not in found for found in ours.values() for metric in metrics):
+        raise DataError(f"De cada modelo nuestro necesitamos {listing(list(metrics))}.")
+    names = [*ours, *(row["title"] for row in published)]
+    styles = palette.model_styles(list(ours))
+    figure = new_figure(1.0 + _ROW * len(names))
+    panels = np.atleast_1d(figure.subplots(1, len(metrics), sharey=True))
+    facts = []
+    for axes, metric in zip(panels, metrics, strict=True):
+        for row, (name, found) in enumerate(ours.items()):
+            _dot(axes, row, found[metric], styles[name])
+            facts.append(f"{name}, {METRIC_NAMES[metric]} {_spell(found[metric])}")
+        for row, one in enumerate(published, start=len(ours)):
+            if metric in one:
+                _dot(axes, row, (one[metric], None, None), _PUBLISHED)
+                facts.append(f"{one['title']}, {METRIC_NAMES[metric]} {one[metric]:.3f}")
+        axes.set_title(METRIC_NAMES[metric], fontsize=SMALL)
+        axes.axhline(len(ours) - 0.5, color=palette.MUTED, linewidth=0.8)
+        axes.grid(axis="x")
+        axes.tick_params(axis="y", length=0)
+        axes.tick_params(axis="x", labelsize=SMALL)
+    panels[0].set_yticks(range(len(names)), names, fontsize=SMALL)
+    panels[0].set_ylim(len(names) - 0.4, -0.6)
+    return figure, (
+        "Un panel por métrica en la prueba oficial; arriba, nuestros modelos con su intervalo del "
+        f"95 %; abajo, los publicados por otros, sin intervalo. {'; '.join(facts)}."
+    )
+
+
+def _dot(axes: Axes, row: float, found: Interval, style: palette.Style) -> None:
+    value, low, high = found
+    if low is not None and high is not None:
+        axes.plot([low, high], [row, row], color=style.color, linewidth=1.6, zorder=2)
+    axes.plot(value, row, style.marker, color=style.color, markersize=5.5, zorder=3)
+
+
+def _spell(found: Interval) -> str:
+    value, low, high = found
+    if low is None or high is None:
+        return f"{value:.3f}"
+    return f"{value:.3f} ({low:.3f} a {high:.3f})"

@@ -1,0 +1,103 @@
+"""El catálogo de ensayos: cada modelo que se probó, en el orden en que se cuenta."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from neumonia.errors import ConfigError
+from neumonia.models.augmentation import PROFILES
+
+KINDS = ("cabeza", "ajuste", "cnn")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Un modelo por probar.
+
+    Parameters
+    ----------
+    title : str
+        Cómo se llama en la tabla.
+    kind : {"cabeza", "ajuste", "cnn"}
+        Cabeza sobre VGG16 congelada, VGG16 con bloques descongelados, o la CNN desde cero.
+    size : int
+        Lado de entrada en píxeles.
+    profile : str
+        Aumento, de ``PROFILES``; una cabeza no lo admite.
+    trainable_from : str
+        Primer bloque que se entrena, en un ajuste.
+    normalization : str
+        De ``neumonia.normalization``.
+    pooling : {"average", "max", "flatten"}
+    epochs : int
+        Máximo de épocas; cada una ve tantas neumonías como normales.
+    learning_rate : float
+    """
+
+    title: str
+    kind: str = "ajuste"
+    size: int = 64
+    profile: str = "ninguno"
+    trainable_from: str = "block3"
+    normalization: str = "ninguna"
+    pooling: str = "average"
+    epochs: int = 3
+    learning_rate: float = 1e-4
+    batch_size: int = 32
+    precision: str = "mixed_bfloat16"
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS or self.profile not in PROFILES:
+            raise ConfigError(f"El ensayo {self.title!r} pide algo que no existe: {self}.")
+
+
+def _head(title: str, **changes: Any) -> Trial:
+    return Trial(title, "cabeza", epochs=12, learning_rate=1e-3, **changes)
+
+
+def _scratch(title: str, **changes: Any) -> Trial:
+    return Trial(title, "cnn", epochs=10, learning_rate=1e-3, **changes)
+
+
+TRIALS = {
+    "congelada": _head("congelada"),
+    "congelada-max": _head("congelada, máximo en vez de promedio", pooling="max"),
+    "congelada-plana": _head("congelada, sin promediar", pooling="flatten"),
+    "congelada-ecualizar": _head("congelada, ecualizada", normalization="ecualizar"),
+    "congelada-estandarizar": _head("congelada, estandarizada", normalization="estandarizar"),
+    "congelada-recortar": _head("congelada, sin el marco", normalization="recortar"),
+    "congelada-suavizar": _head("congelada, suavizada", normalization="suavizar"),
+    "congelada-igualar": _head("congelada, suavizada y estandarizada", normalization="igualar"),
+    "congelada-150": _head("congelada, 150 px", size=150),
+    "cnn-geometrico": _scratch("CNN desde cero, geométrico", profile="geometrico"),
+    "cnn-encuadre": _scratch("CNN desde cero, encuadre", profile="encuadre"),
+    "block3-ninguno": Trial("desde block3, sin aumento"),
+    "block3-geometrico": Trial("desde block3, geométrico", profile="geometrico"),
+    "block3-adquisicion": Trial("desde block3, adquisición", profile="adquisicion"),
+    "block3-fuerte": Trial("desde block3, fuerte", profile="fuerte"),
+    "block3-encuadre": Trial("desde block3, encuadre", profile="encuadre"),
+    "block3-ecualizar": Trial(
+        "desde block3, encuadre, ecualizada", profile="encuadre", normalization="ecualizar"
+    ),
+    "block3-estandarizar": Trial(
+        "desde block3, encuadre, estandarizada", profile="encuadre", normalization="estandarizar"
+    ),
+    "block3-igualar": Trial(
+        "desde block3, encuadre, suavizada y estandarizada",
+        profile="encuadre",
+        normalization="igualar",
+    ),
+    "block3-recortar": Trial(
+        "desde block3, encuadre, sin el marco", profile="encuadre", normalization="recortar"
+    ),
+    "block5-encuadre": Trial("desde block5, encuadre", trainable_from="block5", profile="encuadre"),
+    "block1-encuadre": Trial(
+        "entera, encuadre", trainable_from="block1", profile="encuadre", learning_rate=5e-5
+    ),
+    "block3-largo": Trial("desde block3, encuadre, 6 épocas", profile="encuadre", epochs=6),
+    "block3-96": Trial("desde block3, encuadre, 96 px", size=96, profile="encuadre"),
+}
+ENSEMBLES = {
+    "cnn-y-vgg16": ("CNN y VGG16, promedio", ("cnn-encuadre", "block3-encuadre")),
+    "dos-tamanos": ("64 y 96 px, promedio", ("block3-encuadre", "block3-96")),
+}
+"""Promedios de logits de redes ya ensayadas: título y miembros."""
