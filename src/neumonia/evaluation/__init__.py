@@ -2,8 +2,10 @@
 
 from neumonia.evaluation.bootstrap import (
     bootstrap_by_patient,
+    mean_distribution,
     metric_distributions,
     metrics_with_intervals,
+    percentile_interval,
 )
 from neumonia.evaluation.calibration import (
     brier_score,
@@ -39,7 +41,12 @@ from neumonia.evaluation.prevalence import (
     predictive_table,
     predictive_values,
 )
-from neumonia.evaluation.tables import Table, metrics_table, to_markdown
+from neumonia.evaluation.promises import (
+    cost_optimism,
+    cost_table,
+    promise_table,
+)
+from neumonia.evaluation.tables import Table, measured_table, metrics_table, to_markdown
 from neumonia.evaluation.temperature import (
     apply_temperature,
     fit_temperature,
@@ -65,6 +72,8 @@ __all__ = [
     "bootstrap_by_patient",
     "brier_score",
     "calibration_summary",
+    "cost_optimism",
+    "cost_table",
     "decision_curve",
     "delong_interval",
     "delong_test",
@@ -73,15 +82,19 @@ __all__ = [
     "hierarchical_interval",
     "independent_difference",
     "log_loss",
+    "mean_distribution",
+    "measured_table",
     "metric_distributions",
     "metrics_table",
     "metrics_with_intervals",
     "net_benefit",
     "paired_differences",
+    "percentile_interval",
     "pr_points",
     "predictive_table",
     "predictive_values",
     "probability_logits",
+    "promise_table",
     "reliability_table",
     "roc_points",
     "seed_spread",

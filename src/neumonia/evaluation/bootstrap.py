@@ -150,6 +150,37 @@ def percentile_interval(values: np.ndarray) -> tuple[float | None, float | None]
     return float(low), float(high)
 
 
+def mean_distribution(
+    values: ArrayLike, patients: ArrayLike, n: int = 2000, seed: int = 0
+) -> np.ndarray:
+    """Las ``n`` medias de un número por radiografía al remuestrear pacientes con reemplazo.
+
+    Parameters
+    ----------
+    values : float (N,)
+    patients : (N,) identificadores; ``""`` cuenta como un paciente aparte.
+    n, seed
+        Con la misma ``seed`` y los mismos pacientes, los remuestreos son los de
+        ``metric_distributions``.
+
+    Returns
+    -------
+    float64 (n,)
+
+    Raises
+    ------
+    DataError, ConfigError
+        Valores no finitos, largos distintos, un solo paciente o ``n`` menor que 1.
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    if numbers.ndim != 1 or not np.isfinite(numbers).all():
+        raise DataError("Necesitamos un vector de números finitos, uno por radiografía.")
+    codes = patient_codes(patients, numbers.size)
+    totals, films = np.bincount(codes, weights=numbers), np.bincount(codes)
+    blocks = patient_weights(len(films), n, seed)
+    return np.concatenate([weights @ totals / (weights @ films) for weights in blocks])
+
+
 def metrics_with_intervals(
     labels: ArrayLike,
     probabilities: ArrayLike,

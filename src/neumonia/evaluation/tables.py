@@ -1,13 +1,15 @@
 """Tablas para el libro: números con tres decimales y Markdown sin dependencias."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from neumonia.errors import DataError
-from neumonia.evaluation.metrics import METRIC_NAMES
+from neumonia.errors import ConfigError, DataError
+from neumonia.evaluation.bootstrap import metrics_with_intervals
+from neumonia.evaluation.metrics import METRIC_NAMES, binary_metrics
 
 UNDEFINED = "—"
 
@@ -55,8 +57,49 @@ def metrics_table(
                 raise DataError(f"Faltan los intervalos de {model!r}.")
             cells = {name: _with_interval(cells[name], intervals[model], name) for name in cells}
         rows[model] = {METRIC_NAMES[name]: text for name, text in cells.items()}
-    frame = pd.DataFrame.from_dict(rows, orient="index", columns=list(METRIC_NAMES.values()))
-    return frame.rename_axis("modelo")
+    frame = pd.DataFrame(list(rows.values()), columns=list(METRIC_NAMES.values()))
+    names = list(rows)
+    if all(isinstance(name, tuple) for name in names):
+        frame.index = pd.MultiIndex.from_tuples(names)
+        return frame
+    return frame.set_axis(names).rename_axis("modelo")
+
+
+def measured_table(
+    measured: Mapping[Any, tuple[ArrayLike, ArrayLike, ArrayLike]],
+    metrics: Sequence[str] = tuple(METRIC_NAMES),
+    threshold: float = 0.5,
+    n: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Mide y muestra: una fila por modelo, cada métrica con su intervalo de 95 % por paciente.
+
+    Parameters
+    ----------
+    measured : {nombre: (labels, probabilities, patients)}
+        Como en ``metrics_with_intervals``. Si los nombres son tuplas, el índice es múltiple.
+    metrics : nombres de ``METRIC_NAMES``
+    threshold, n, seed
+        Como en ``metrics_with_intervals``.
+
+    Returns
+    -------
+    DataFrame
+        Celdas de texto como ``0.953 (0.931 a 0.972)``; columnas en español.
+
+    Raises
+    ------
+    DataError, ConfigError
+        Si no hay modelos, una métrica no existe o los datos no son válidos.
+    """
+    results, intervals = {}, {}
+    for name, values in measured.items():
+        results[name] = binary_metrics(*values[:2], threshold)
+        intervals[name] = metrics_with_intervals(*values, threshold, n, seed)
+    unknown = sorted(set(metrics) - set(METRIC_NAMES))
+    if unknown:
+        raise ConfigError(f"No conocemos la métrica {', '.join(unknown)}: {list(METRIC_NAMES)}.")
+    return metrics_table(results, intervals)[[METRIC_NAMES[name] for name in metrics]]
 
 
 def to_markdown(frame: pd.DataFrame, index: bool = True, decimals: int = 3) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from neumonia.evaluation import binary_metrics, metric_distributions
+from neumonia.evaluation import binary_metrics, mean_distribution, metric_distributions
 from neumonia.evaluation.calibration import brier_score
 from neumonia.evaluation.comparison import hierarchical_interval
 from neumonia.evaluation.thresholds import threshold_balanced
@@ -147,8 +147,7 @@ def _measure(study: Study, strategy: Strategy) -> dict[str, Any]:
     # La prueba oficial es la misma en todas las semillas: también lo son sus remuestreos.
     options = {"n": RESAMPLES, "seed": 0 if study.config.split == "oficial" else study.config.seed}
     drawn = metric_distributions(labels, scores, patients, METRICS, threshold=threshold, **options)
-    # El error cuadrático es una media de radiografías, como la exactitud de una decisión.
-    drawn["brier"] = _resampled_mean((scores - labels) ** 2, patients, **options)
+    drawn["brier"] = mean_distribution((scores - labels) ** 2, patients, **options)
     history = np.genfromtxt(product.folder / "history.csv", delimiter=",", names=True)
     best = np.atleast_1d(history["val_loss"]).argmin()
     return {
@@ -157,15 +156,6 @@ def _measure(study: Study, strategy: Strategy) -> dict[str, Any]:
         "best_epoch": int(best) + 1,
         "drawn": drawn,
     }
-
-
-def _resampled_mean(values: np.ndarray, patients: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """``n`` medias de ``values`` al remuestrear pacientes con reemplazo."""
-    codes = np.unique(patients, return_inverse=True)[1]
-    totals = np.bincount(codes, weights=values)
-    films = np.bincount(codes)
-    drawn = np.random.default_rng(seed).integers(len(films), size=(n, len(films)))
-    return totals[drawn].sum(axis=1) / films[drawn].sum(axis=1)
 
 
 def trained_head(study: Study, strategy: Strategy) -> Product:

@@ -1,0 +1,83 @@
+"""Lo publicado de PneumoniaMNIST: la tabla de otros, en qué la superamos y nuestro estudio."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from neumonia.files import project_root, read_json
+
+
+@dataclass(frozen=True)
+class Published:
+    """Una fila de la tabla publicada, medida en la misma prueba oficial de 624 radiografías."""
+
+    method: str
+    roc_auc: float
+    accuracy: float
+    source: str = "yang2023medmnist"
+
+
+PUBLISHED = (
+    Published("ResNet-18 (28 px)", 0.944, 0.854),
+    Published("ResNet-50 (28 px)", 0.948, 0.854),
+    Published("auto-sklearn", 0.942, 0.855),
+    Published("AutoKeras", 0.947, 0.878),
+    Published("Google AutoML Vision", 0.991, 0.946),
+)
+"""Las filas a 28 píxeles de la tabla de MedMNIST v2 y las de sus tres métodos automáticos."""
+
+
+def compare(summary: dict[str, dict[str, float | None]]) -> list[dict[str, Any]]:
+    """Nuestra media menos cada fila publicada, y si la supera en las dos cifras."""
+    rows = []
+    for row in PUBLISHED:
+        auc = summary["roc_auc"]["mean"] - row.roc_auc
+        accuracy = summary["accuracy"]["mean"] - row.accuracy
+        rows.append(
+            {
+                "method": row.method,
+                "source": row.source,
+                "roc_auc": row.roc_auc,
+                "accuracy": row.accuracy,
+                "roc_auc_difference": auc,
+                "accuracy_difference": accuracy,
+                "beaten": bool(auc > 0 and accuracy > 0),
+            }
+        )
+    return rows
+
+
+@dataclass(frozen=True)
+class PublishedMnist:
+    """El estudio de 28 píxeles ya publicado: se lee, no se calcula."""
+
+    folder: Path
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """Contenido de ``results.json``."""
+        return read_json(self.folder / "results.json")
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """Contenido de ``provenance.json``; ``seconds``, lo que tardó cada semilla."""
+        return read_json(self.folder / "provenance.json")
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """Todo lo que se probó, con sus cifras fuera de la prueba."""
+        return pd.read_csv(self.folder / "trials.csv")
+
+
+def published_mnist(root: Path | None = None) -> PublishedMnist:
+    """El estudio en ``estudio/pneumoniamnist/oficial`` del proyecto.
+
+    Parameters
+    ----------
+    root : Path, optional
+        Raíz del proyecto; por omisión, ``project_root()``.
+    """
+    return PublishedMnist((root or project_root()) / "estudio" / "pneumoniamnist" / "oficial")
