@@ -7,7 +7,7 @@ import pandas as pd
 
 from neumonia.errors import DataError
 from neumonia.evaluation import to_markdown
-from neumonia.files import write_text
+from neumonia.files import read_json, write_text
 from neumonia.study.export import MODEL_TITLES
 from neumonia.study.published import Published
 from neumonia.text import interval, number
@@ -39,16 +39,43 @@ def results_table(studies: Iterable[Published]) -> pd.DataFrame:
                 "n": str(values["test"]["n"]),
             }
             for key, title in _COLUMNS.items():
-                low_high = values["test_interval"][key]
-                row[title] = f"{number(values['test'][key])} ({interval(*low_high)})"
+                row[title] = _cell(values["test"][key], *values["test_interval"][key])
             rows.append(row)
     return pd.DataFrame(rows)
 
 
 def find_studies(root: Path) -> list[Published]:
-    """Los estudios publicados bajo ``root/estudio``, en orden alfabético inverso de partición."""
+    """Los estudios de dos redes publicados bajo ``root/estudio``, por partición descendente."""
     folders = [path.parent for path in (root / "estudio").glob("*/*/results.json")]
-    return [Published(folder) for folder in sorted(folders, reverse=True)]
+    studies = [Published(folder) for folder in sorted(folders, reverse=True)]
+    # El estudio de 28 píxeles compara una sola red con lo publicado: tiene otra forma.
+    return [study for study in studies if "models" in study.results]
+
+
+def extra_rows(root: Path) -> list[dict[str, str]]:
+    """Las filas del modelo elegido en la revisión y de la red de 28 píxeles, si se publicaron."""
+    rows = []
+    chosen = root / "estudio" / "kermany" / "revision" / "elegido.json"
+    if chosen.is_file():
+        found = read_json(chosen)
+        row = {"datos": "kermany", "partición": "oficial", "modelo": "VGG16 ajustada"}
+        row["n"] = str(found["counts"]["n"])
+        rows.append(row | {title: _cell(*found["test"][key]) for key, title in _COLUMNS.items()})
+    small = root / "estudio" / "pneumoniamnist" / "oficial" / "results.json"
+    if small.is_file():
+        found = read_json(small)["ensemble"]
+        row = {"datos": "pneumoniamnist", "partición": "oficial", "modelo": "CNN de 28 px"}
+        row["n"] = str(found["test"]["n"])
+        cells = {
+            title: _cell(found["test"][key], *found["intervals"][key])
+            for key, title in _COLUMNS.items()
+        }
+        rows.append(row | cells)
+    return rows
+
+
+def _cell(value: float, low: float, high: float) -> str:
+    return f"{number(value)} ({interval(low, high)})"
 
 
 def table_block(root: Path) -> str:
@@ -62,7 +89,8 @@ def table_block(root: Path) -> str:
     studies = find_studies(root)
     if not studies:
         raise DataError(f"No hay estudios publicados en {root / 'estudio'}.")
-    return f"{BEGIN}\n\n{to_markdown(results_table(studies), index=False)}\n\n{END}"
+    table = pd.concat([results_table(studies), pd.DataFrame(extra_rows(root))])
+    return f"{BEGIN}\n\n{to_markdown(table, index=False)}\n\n{END}"
 
 
 def update_readme(path: Path) -> None:

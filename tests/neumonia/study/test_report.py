@@ -77,3 +77,27 @@ def test_sin_archivo_o_sin_estudios_lo_dice(tmp_path):
     (tmp_path / "README.md").write_text(f"{BEGIN}\n{END}", encoding="utf-8")
     with pytest.raises(DataError, match="No hay estudios publicados"):
         update_readme(tmp_path / "README.md")
+
+
+def test_el_modelo_elegido_y_la_red_pequena_tienen_su_fila(tmp_path):
+    publish(tmp_path, "paciente", 0.9, models=("cnn",))
+    names = ("specificity", "sensitivity", "accuracy", "roc_auc")
+    write_json(
+        tmp_path / "estudio" / "kermany" / "revision" / "elegido.json",
+        {"counts": {"n": 624}, "test": {key: [0.91, 0.88, 0.94] for key in names}},
+    )
+    write_json(
+        tmp_path / "estudio" / "pneumoniamnist" / "oficial" / "results.json",
+        {
+            "ensemble": {
+                "test": {"n": 624, **dict.fromkeys(names, 0.87)},
+                "intervals": {key: [0.85, 0.89] for key in names},
+            }
+        },
+    )
+    lines = table_block(tmp_path).splitlines()
+    assert len([line for line in lines if line.startswith("| kermany | paciente")]) == 1
+    (chosen,) = [line for line in lines if "VGG16 ajustada" in line]
+    assert chosen.count("0.910 (0.880 a 0.940)") == len(names)
+    (small,) = [line for line in lines if "CNN de 28 px" in line]
+    assert small.count("0.870 (0.850 a 0.890)") == len(names)
