@@ -22,12 +22,23 @@ def add_command(add: Callable[..., SpanishParser]) -> None:
     parser.add_argument(
         "--salida", type=Path, metavar="DIR", required=True, help="publica aquí cada parte"
     )
+    parser.add_argument(
+        "--originales",
+        type=Path,
+        metavar="ZIP",
+        help="carpeta o zip con los archivos originales: «atajos» mide también lo que delatan",
+    )
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    review = Review(config_from(options), options.salida, report=_say)
-    for name in options.partes or PARTS:
+    base, originals = config_from(options), options.originales
+    review = Review(base, options.salida, report=_say, originals=originals)
+    chosen = options.partes or list(PARTS)
+    for name in chosen:
+        # Antes de empezar: un nombre mal escrito no debe descubrirse horas después.
+        review.check(name)
+    for name in chosen:
         _say(f"Parte «{name}»")
         print(f"Resultado: {review.run(name).resolve()}", flush=True)
     return 0

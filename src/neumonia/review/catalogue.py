@@ -73,31 +73,16 @@ TRIALS = {
     "block3-ninguno": Trial("desde block3, sin aumento"),
     "block3-geometrico": Trial("desde block3, geométrico", profile="geometrico"),
     "block3-adquisicion": Trial("desde block3, adquisición", profile="adquisicion"),
-    "block3-fuerte": Trial("desde block3, fuerte", profile="fuerte"),
     "block3-encuadre": Trial("desde block3, encuadre", profile="encuadre"),
-    "block3-ecualizar": Trial(
-        "desde block3, encuadre, ecualizada", profile="encuadre", normalization="ecualizar"
-    ),
-    "block3-estandarizar": Trial(
-        "desde block3, encuadre, estandarizada", profile="encuadre", normalization="estandarizar"
-    ),
-    "block3-igualar": Trial(
-        "desde block3, encuadre, suavizada y estandarizada",
-        profile="encuadre",
-        normalization="igualar",
-    ),
-    "block3-recortar": Trial(
-        "desde block3, encuadre, sin el marco", profile="encuadre", normalization="recortar"
-    ),
-    "block5-encuadre": Trial("desde block5, encuadre", trainable_from="block5", profile="encuadre"),
-    "block1-encuadre": Trial(
-        "entera, encuadre", trainable_from="block1", profile="encuadre", learning_rate=5e-5
-    ),
-    "block3-largo": Trial("desde block3, encuadre, 6 épocas", profile="encuadre", epochs=6),
-    "block3-96": Trial("desde block3, encuadre, 96 px", size=96, profile="encuadre"),
+    "block3-estandarizar": Trial("desde block3, estandarizada", normalization="estandarizar"),
+    "block3-igualar": Trial("desde block3, suavizada y estandarizada", normalization="igualar"),
+    "block3-96": Trial("desde block3, 96 px", size=96),
+    "block3-largo": Trial("desde block3, geométrico, 6 épocas", profile="geometrico", epochs=6),
+    "block5-ninguno": Trial("desde block5, sin aumento", trainable_from="block5"),
+    "block1-ninguno": Trial("entera, sin aumento", trainable_from="block1"),
 }
 ENSEMBLES = {
-    "cnn-y-vgg16": ("CNN y VGG16, promedio", ("cnn-encuadre", "block3-encuadre")),
-    "dos-tamanos": ("64 y 96 px, promedio", ("block3-encuadre", "block3-96")),
+    "cnn-y-vgg16": ("CNN y VGG16, promedio", ("cnn-geometrico", "block3-geometrico")),
+    "dos-tamanos": ("64 y 96 px, promedio", ("block3-ninguno", "block3-96")),
 }
 """Promedios de logits de redes ya ensayadas: título y miembros."""

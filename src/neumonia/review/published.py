@@ -55,7 +55,7 @@ class PublishedReview:
         if not self.has("elegido"):
             raise DataError(_missing("elegido", self.folder))
         path = self.folder / "elegido.csv"
-        text = {name: str for name in ("image_id", "patient", "subtype", "split")}
+        text = dict.fromkeys(("image_id", "patient", "subtype", "split"), str)
         try:
             return pd.read_csv(
                 path, keep_default_na=False, float_precision="round_trip", dtype=text

@@ -11,6 +11,7 @@ from neumonia.files import read_json, write_json, write_text
 from neumonia.review.catalogue import TRIALS
 from neumonia.review.chosen import run_chosen
 from neumonia.review.imbalance import run_imbalance
+from neumonia.review.originals import measure_originals
 from neumonia.review.protocols import run_protocols
 from neumonia.review.shortcuts import run_shortcuts
 from neumonia.review.trials import run_trials
@@ -21,7 +22,7 @@ from neumonia.study.provenance import provenance
 SEEDS = (0, 1, 2, 3, 4)
 FINAL_SEEDS = (0, 1, 2)
 # La CNN se entrena cinco veces por protocolo: con 64 píxeles cada una tarda un minuto y pico.
-CNN_CHANGES = {"size": 64, "epochs_cnn": 12, "precision": "mixed_bfloat16"}
+CNN_CHANGES = {"size": 64, "epochs_cnn": 8, "precision": "mixed_bfloat16"}
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,15 @@ class Review:
         Recibe una línea de avance.
     seeds : tuple of int
         Semillas de las partes que repiten entrenamientos.
+    originals : Path, optional
+        Archivos originales, sin reducir; con ellos, ``atajos`` mide también lo que delatan.
     """
 
     base: Config
     folder: Path
     report: Callable[[str], None] = print
     seeds: tuple[int, ...] = SEEDS
+    originals: Path | None = None
 
     def check(self, name: str) -> None:
         """Comprueba que la parte ``name`` existe; si no, ``ConfigError``."""
@@ -117,7 +121,9 @@ def _imbalance(review: Review, open_one: Callable[[Config], Study]) -> Part:
 
 
 def _shortcuts(review: Review, open_one: Callable[[Config], Study]) -> Part:
-    return run_shortcuts(review.base, open_one, review.report), {}
+    # Primero los archivos: si la ruta está mal, se sabe en segundos y no al final.
+    files = {} if review.originals is None else {"files": measure_originals(review.originals)}
+    return run_shortcuts(review.base, open_one, review.report) | files, {}
 
 
 def _trials(review: Review, open_one: Callable[[Config], Study]) -> Part:

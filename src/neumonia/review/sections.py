@@ -8,12 +8,17 @@ import pandas as pd
 
 from neumonia.errors import DataError
 from neumonia.evaluation import to_markdown
+from neumonia.study.export import MODEL_TITLES
 from neumonia.text import UNKNOWN, interval, number
 
+CHOSEN = "elegido"
+TITLES = {**MODEL_TITLES, CHOSEN: "modelo elegido"}
+EXAMS = {"paciente": "por paciente", "oficial": "oficial"}
+PART_TITLES = {"train": "entrenamiento", "val": "validación", "test": "prueba"}
 PENDING = "aún no publicado"
 WARNING = (
-    "**Para aprender, no para diagnosticar.** Ninguna red de este proyecto debe usarse para decidir "
-    "sobre la salud de una persona."
+    "**Para aprender, no para diagnosticar.** Ninguna red de este proyecto debe usarse para "
+    "decidir sobre la salud de una persona."
 )
 REFERENCES = {
     "adebayo2018": (
@@ -40,8 +45,8 @@ REFERENCES = {
     ),
     "oakdenrayner2020": (
         "Oakden-Rayner et al., 2020",
-        "Oakden-Rayner L. et al. (2020). Hidden stratification causes clinically meaningful failures "
-        "in machine learning for medical imaging. CHIL 2020, 151-159.",
+        "Oakden-Rayner L. et al. (2020). Hidden stratification causes clinically meaningful "
+        "failures in machine learning for medical imaging. CHIL 2020, 151-159.",
     ),
     "zech2018": (
         "Zech et al., 2018",
@@ -50,6 +55,22 @@ REFERENCES = {
     ),
 }
 """Clave de ``book/referencias.bib`` → cómo se cita y cómo se lista fuera del libro."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Un modelo en un examen; el elegido solo pasó el oficial."""
+
+    model: str
+    exam: str
+
+    @property
+    def label(self) -> dict[str, str]:
+        """La primera celda de sus filas."""
+        return {"red y examen": str(self)}
+
+    def __str__(self) -> str:
+        return f"{TITLES[self.model]} ({EXAMS[self.exam]})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +117,17 @@ def bullets(items: Iterable[str]) -> str:
     return "\n".join(f"- {item}" for item in items)
 
 
-def standalone(title: str, sections: Mapping[str, Section]) -> str:
-    """La ficha entera como un documento de Markdown que se entiende sin el libro."""
-    parts = [f"# {title}", WARNING]
+def standalone(title: str, guide: str, sections: Mapping[str, Section]) -> str:
+    """La ficha entera como un documento de Markdown que se entiende sin el libro.
+
+    Parameters
+    ----------
+    title : str
+    guide : str
+        Clave del artículo cuyas secciones sigue.
+    sections : dict
+    """
+    parts = [f"# {title}", WARNING, f"Las secciones siguen una propuesta publicada [@{guide}]."]
     for section in sections.values():
         parts += [f"## {section.title}"] + ([section.text] if section.text else [])
         for name in section.tables:

@@ -85,7 +85,9 @@ def subgroup_table(
     known = "subtype" in test.columns
     subtype = test["subtype"].to_numpy() if known else subtypes(test["image_id"])
     healthy = test["label"].to_numpy() == 0
-    groups = {title: (subtype == key, ("sensitivity", "roc_auc")) for key, title in SUBGROUPS.items()}
+    groups = {
+        title: (subtype == key, ("sensitivity", "roc_auc")) for key, title in SUBGROUPS.items()
+    }
     groups[NORMAL] = (healthy, ("specificity",))
     rows = []
     for title, (mine, metrics) in groups.items():
