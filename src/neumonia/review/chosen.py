@@ -103,15 +103,14 @@ def run_chosen(
         values = binary_metrics(study.labels[test], sigmoid(columns[f"p_{seed}"][test]))
         measured.append({"seed": seed, **{name: values[name] for name in METRICS}})
         report(f"semilla {seed}: entrenada en {product.seconds:.0f} s")
-    manifest = study.dataset.manifest
-    table = manifest[["image_id", "patient", "subtype", "label"]].copy()
-    table["split"] = study.split.to_numpy()
-    for name, logits in columns.items():
-        table[name] = sigmoid(logits)
     # La validación cambia con la semilla; la prueba, no.
-    table["p"] = sigmoid(np.mean(list(columns.values()), axis=0))
-    table["patient_group"] = patient_groups(manifest)
-    table = table[table["split"] == "test"].reset_index(drop=True)
+    manifest = study.dataset.manifest
+    table = manifest.loc[test, ["image_id", "patient", "subtype", "label"]].reset_index(drop=True)
+    table["split"] = "test"
+    for name, logits in columns.items():
+        table[name] = sigmoid(logits[test])
+    table["p"] = sigmoid(np.mean(list(columns.values()), axis=0)[test])
+    table["patient_group"] = patient_groups(manifest)[test]
     results = {
         "key": key,
         "trial": asdict(trial),

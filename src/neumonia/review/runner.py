@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -141,11 +141,12 @@ def _chosen(review: Review, open_one: Callable[[Config], Study]) -> Part:
         )
     trial = TRIALS[key]
     before = review.folder / "elegido.json"
-    if before.exists() and read_json(before)["key"] != key:
+    measured = read_json(before) if before.exists() else {"key": key, "trial": asdict(trial)}
+    if measured["key"] != key or measured.get("trial") != asdict(trial):
         raise ConfigError(
-            f"La prueba oficial ya se usó para medir «{read_json(before)['key']}», y el elegido "
-            f"ahora es «{key}». Medir otro sería elegir con la prueba; si de verdad hay que "
-            f"hacerlo, borremos antes {before.name} y digámoslo al publicar."
+            f"La prueba oficial ya se usó para medir «{measured['key']}», y el elegido ahora es "
+            f"«{key}» o cambió sus opciones. Medir otro sería elegir con la prueba; si de verdad "
+            f"hay que hacerlo, borremos antes {before.name} y digámoslo al publicar."
         )
 
     def open_seed(seed: int) -> Study:
