@@ -50,7 +50,7 @@ def test_cada_referencia_es_la_de_scikit_learn_en_su_particion(hospital, found, 
 def test_el_brillo_dice_la_clase_por_paciente_y_no_en_la_prueba_oficial(found):
     auc = {split: next(row["roc_auc"] for row in found["baselines"][split]
                        if row["baseline"] == "mean") for split in SPLITS}  # fmt: skip
-    assert auc["paciente"] > 0.75 and auc["oficial"] < 0.75
+    assert auc["paciente"] - auc["oficial"] > 0.1
 
 
 @pytest.mark.parametrize("split", SPLITS)
