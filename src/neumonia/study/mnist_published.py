@@ -73,11 +73,11 @@ class PublishedMnist:
 
 
 def published_mnist(root: Path | None = None) -> PublishedMnist:
-    """El estudio en ``estudio/pneumoniamnist/oficial`` del proyecto.
+    """El estudio en ``estudio/pneumoniamnist/28px`` del proyecto.
 
     Parameters
     ----------
     root : Path, optional
         Raíz del proyecto; por omisión, ``project_root()``.
     """
-    return PublishedMnist((root or project_root()) / "estudio" / "pneumoniamnist" / "oficial")
+    return PublishedMnist((root or project_root()) / "estudio" / "pneumoniamnist" / "28px")

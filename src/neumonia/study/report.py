@@ -61,7 +61,7 @@ def extra_rows(root: Path) -> list[dict[str, str]]:
         row = {"datos": "kermany", "partición": "oficial", "modelo": "VGG16 ajustada"}
         row["n"] = str(found["counts"]["n"])
         rows.append(row | {title: _cell(*found["test"][key]) for key, title in _COLUMNS.items()})
-    small = root / "estudio" / "pneumoniamnist" / "oficial" / "results.json"
+    small = root / "estudio" / "pneumoniamnist" / "28px" / "results.json"
     if small.is_file():
         found = read_json(small)["ensemble"]
         row = {"datos": "pneumoniamnist", "partición": "oficial", "modelo": "CNN de 28 px"}

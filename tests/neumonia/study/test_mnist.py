@@ -37,7 +37,7 @@ from neumonia.study.mnist_training import (
 )
 from neumonia.study.store import Store
 
-FOLDER = Path(__file__).resolve().parents[3] / "estudio" / "pneumoniamnist" / "oficial"
+FOLDER = Path(__file__).resolve().parents[3] / "estudio" / "pneumoniamnist" / "28px"
 TINY = Trial("diminuta", Recipe28(width=2, blocks=1, geometry=0), epochs=1, batch_size=32)
 
 

@@ -87,7 +87,7 @@ def test_el_modelo_elegido_y_la_red_pequena_tienen_su_fila(tmp_path):
         {"counts": {"n": 624}, "test": {key: [0.91, 0.88, 0.94] for key in names}},
     )
     write_json(
-        tmp_path / "estudio" / "pneumoniamnist" / "oficial" / "results.json",
+        tmp_path / "estudio" / "pneumoniamnist" / "28px" / "results.json",
         {
             "ensemble": {
                 "test": {"n": 624, **dict.fromkeys(names, 0.87)},
