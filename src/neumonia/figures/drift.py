@@ -139,9 +139,10 @@ def sharpness_shift(
         )
         axes.set_title(f"{part}: {sizes}")
         axes.set_ylabel("% de su clase")
-        axes.set_ylim(bottom=0)
         axes.grid(axis="y")
         facts.append(f"en {part}, {listing(medians)}")
+    # Al final: fijarlo antes dejaría el otro panel con la escala del primero.
+    panels[0].set_ylim(bottom=0)
     panels[1].set_xlabel(name)
     panels[0].annotate(
         "las marcas sobre el eje son las medianas",

@@ -54,35 +54,23 @@ def _head(title: str, **changes: Any) -> Trial:
     return Trial(title, "cabeza", epochs=12, learning_rate=1e-3, **changes)
 
 
-def _scratch(title: str, **changes: Any) -> Trial:
-    return Trial(title, "cnn", epochs=10, learning_rate=1e-3, **changes)
-
-
 TRIALS = {
     "congelada": _head("congelada"),
-    "congelada-max": _head("congelada, máximo en vez de promedio", pooling="max"),
-    "congelada-plana": _head("congelada, sin promediar", pooling="flatten"),
-    "congelada-ecualizar": _head("congelada, ecualizada", normalization="ecualizar"),
     "congelada-estandarizar": _head("congelada, estandarizada", normalization="estandarizar"),
-    "congelada-recortar": _head("congelada, sin el marco", normalization="recortar"),
-    "congelada-suavizar": _head("congelada, suavizada", normalization="suavizar"),
     "congelada-igualar": _head("congelada, suavizada y estandarizada", normalization="igualar"),
-    "congelada-150": _head("congelada, 150 px", size=150),
-    "cnn-geometrico": _scratch("CNN desde cero, geométrico", profile="geometrico"),
-    "cnn-encuadre": _scratch("CNN desde cero, encuadre", profile="encuadre"),
+    "block5-ninguno": Trial("desde block5, sin aumento", trainable_from="block5"),
     "block3-ninguno": Trial("desde block3, sin aumento"),
     "block3-geometrico": Trial("desde block3, geométrico", profile="geometrico"),
-    "block3-adquisicion": Trial("desde block3, adquisición", profile="adquisicion"),
     "block3-encuadre": Trial("desde block3, encuadre", profile="encuadre"),
     "block3-estandarizar": Trial("desde block3, estandarizada", normalization="estandarizar"),
     "block3-igualar": Trial("desde block3, suavizada y estandarizada", normalization="igualar"),
     "block3-96": Trial("desde block3, 96 px", size=96),
-    "block3-largo": Trial("desde block3, geométrico, 6 épocas", profile="geometrico", epochs=6),
-    "block5-ninguno": Trial("desde block5, sin aumento", trainable_from="block5"),
-    "block1-ninguno": Trial("entera, sin aumento", trainable_from="block1"),
 }
 ENSEMBLES = {
-    "cnn-y-vgg16": ("CNN y VGG16, promedio", ("cnn-geometrico", "block3-geometrico")),
     "dos-tamanos": ("64 y 96 px, promedio", ("block3-ninguno", "block3-96")),
+    "dos-normalizaciones": (
+        "64 px, con y sin estandarizar, promedio",
+        ("block3-ninguno", "block3-estandarizar"),
+    ),
 }
 """Promedios de logits de redes ya ensayadas: título y miembros."""

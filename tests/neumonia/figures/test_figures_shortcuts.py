@@ -123,6 +123,15 @@ def test_la_nitidez_se_compara_por_clase_y_por_parte(faults):
         assert heights == pytest.approx([100, 100])
 
 
+def test_una_prueba_mas_apretada_que_el_entrenamiento_cabe_en_su_panel():
+    rng = np.random.default_rng(2)
+    labels, domain = np.arange(400) % 2, np.arange(400) // 200
+    drawn = sharpness_shift(rng.normal(5, np.where(domain, 0.1, 1.0)), labels, domain)
+    for axes in drawn.figure.axes:
+        tallest = max(patch.get_data().values.max() for patch in axes.patches)
+        assert axes.get_ylim()[0] == 0 and axes.get_ylim()[1] > tallest
+
+
 def test_la_nitidez_constante_se_dibuja_y_lo_incompleto_no(faults):
     labels, domain = np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1])
     assert faults(sharpness_shift(np.full(4, 3.0), labels, domain)) == []
