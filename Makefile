@@ -19,13 +19,14 @@ ifneq ($(PARTICION),)
 export NEUMONIA_PARTICION := $(PARTICION)
 endif
 
-.PHONY: ayuda libro pruebas estudio estudio-completo cuadernos revisar limpiar
+.PHONY: ayuda libro pruebas estudio estudio-completo miniatura cuadernos revisar limpiar
 
 ayuda:
 	@echo "make libro      el sitio y el PDF, en _book/   (DATOS=kermany RAIZ=ruta para las radiografías reales)"
 	@echo "make pruebas    todas las pruebas, con cobertura"
 	@echo "make estudio    el estudio completo, en estudio/DATOS/PARTICION/"
 	@echo "make estudio-completo   además, lo que pediría un revisor: horas, y se puede retomar"
+	@echo "make miniatura  la red de 28 píxeles sobre PneumoniaMNIST (RAIZ=ruta/al.npz)"
 	@echo "make cuadernos  un cuaderno ejecutado por capítulo, en _book/cuadernos/"
 	@echo "make revisar    revisa los capítulos sin ejecutarlos"
 	@echo "make limpiar    borra lo construido (no los datos ni los modelos)"
@@ -55,6 +56,9 @@ estudio-completo: $(LISTO)
 	$(BIN)/neumonia estudio --particion paciente --salida $(or $(SALIDA),estudio/$(DATOS))/paciente --sin-modelos
 	$(BIN)/neumonia estudio --particion oficial --salida $(or $(SALIDA),estudio/$(DATOS))/oficial --sin-modelos
 	$(BIN)/neumonia revision --salida $(or $(SALIDA),estudio/$(DATOS))/revision
+
+miniatura: $(LISTO)
+	$(BIN)/neumonia miniatura --busqueda --salida $(or $(SALIDA),estudio/pneumoniamnist/28px) $(if $(RAIZ),--raiz "$(abspath $(RAIZ))")
 
 cuadernos: $(LISTO)
 	$(BIN)/neumonia estudio --sello .imprenta/estudio.txt

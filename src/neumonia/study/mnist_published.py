@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from neumonia.files import project_root, read_json
+from neumonia.text import interval, number
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,27 @@ def compare(summary: dict[str, dict[str, float | None]]) -> list[dict[str, Any]]
             }
         )
     return rows
+
+
+def comparison_table(results: dict[str, Any]) -> pd.DataFrame:
+    """Nuestra red y las filas publicadas: ROC-AUC y exactitud, como texto.
+
+    La nuestra es la media de sus semillas, con la menor y la mayor entre paréntesis; lo publicado
+    no trae intervalo.
+    """
+    ours = results["summary"]["test"]
+    rows = {
+        "nuestra red pequeña": {
+            title: f"{number(ours[key]['mean'])} ({interval(ours[key]['min'], ours[key]['max'])})"
+            for key, title in (("roc_auc", "ROC-AUC"), ("accuracy", "exactitud"))
+        }
+    }
+    for row in results["comparison"]:
+        rows[row["method"]] = {
+            "ROC-AUC": number(row["roc_auc"]),
+            "exactitud": number(row["accuracy"]),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("método")
 
 
 @dataclass(frozen=True)
