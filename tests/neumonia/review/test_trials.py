@@ -183,7 +183,7 @@ def test_otro_ensayo_u_otras_filas_son_otro_producto(official, held, products, m
 
 class TestCatalogo:
     def test_cada_clave_es_un_ensayo_posible_y_distinto(self):
-        assert {trial.kind for trial in TRIALS.values()} == set(KINDS)
+        assert {trial.kind for trial in TRIALS.values()} <= set(KINDS)
         assert len({trial.title for trial in TRIALS.values()}) == len(TRIALS)
         assert len({repr({**vars(trial), "title": ""}) for trial in TRIALS.values()}) == len(TRIALS)
         heads = [trial for trial in TRIALS.values() if trial.kind == "cabeza"]
