@@ -6,8 +6,9 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from neumonia.errors import ConfigError
-from neumonia.evaluation.bootstrap import patient_codes, patient_weights, percentile_interval
+from neumonia.evaluation.bootstrap import patient_weights, percentile_interval
 from neumonia.evaluation.checks import check_predictions
+from neumonia.evaluation.patients import patient_codes
 
 _Z = float(ndtri(0.975))
 _TINY = float(np.finfo(np.float64).eps)

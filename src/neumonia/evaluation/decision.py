@@ -7,8 +7,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from neumonia.errors import ConfigError, DataError
-from neumonia.evaluation.bootstrap import patient_codes, patient_weights, percentile_interval
+from neumonia.evaluation.bootstrap import patient_weights, percentile_interval
 from neumonia.evaluation.checks import check_both_classes, check_predictions, check_prevalence
+from neumonia.evaluation.patients import patient_codes
 
 TREAT_ALL = "tratar a todos"
 TREAT_NONE = "no tratar a nadie"

@@ -14,7 +14,8 @@ from neumonia.evaluation import (
     metric_distributions,
     metrics_with_intervals,
 )
-from neumonia.evaluation.bootstrap import patient_codes, percentile_interval
+from neumonia.evaluation.bootstrap import percentile_interval
+from neumonia.evaluation.patients import patient_codes
 
 
 def naive_intervals(labels, scores, patients, functions, n, seed):
