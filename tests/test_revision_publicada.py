@@ -9,7 +9,7 @@ import pytest
 from sklearn import metrics
 
 FOLDER = Path(__file__).resolve().parent.parent / "estudio" / "kermany" / "revision"
-PARTS = ("atajos", "protocolos", "ensayos", "elegido")
+PARTS = ("atajos", "protocolos", "desbalance", "ensayos", "elegido")
 
 
 def part(name: str) -> dict:
