@@ -195,6 +195,20 @@ def key_above(figure: Figure, entries: Sequence[tuple[str, palette.Style]], note
         text.set_fontweight("bold")
 
 
+def note_above(axes: Axes, position: float, text: str) -> None:
+    """Escribe ``text`` justo encima de los ejes, centrado en la abscisa ``position``."""
+    axes.annotate(
+        text,
+        (position, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="center",
+        fontsize=SMALL,
+        color=palette.MUTED,
+    )
+
+
 def grid_shape(n: int, columns: int) -> tuple[int, int]:
     """Filas y columnas para ``n`` paneles, con ``columns`` como máximo por fila."""
     columns = max(1, min(n, columns))

@@ -13,7 +13,14 @@ from neumonia.evaluation.checks import check_prevalence
 from neumonia.evaluation.decision import TREAT_ALL, TREAT_NONE
 from neumonia.evaluation.prevalence import predictive_values
 from neumonia.figures import palette
-from neumonia.figures.base import SMALL, illustrated, key_above, key_height, listing, new_figure
+from neumonia.figures.base import (
+    illustrated,
+    key_above,
+    key_height,
+    listing,
+    new_figure,
+    note_above,
+)
 
 _ALL = palette.Style(palette.MUTED, (0.0, (1.2, 1.2)), "", "")
 _NONE = palette.Style(palette.TEXT, "-", "", "")
@@ -148,16 +155,7 @@ def predictive_values_curve(
 def _prevalence_axis(axes: Axes, low: float, high: float, marks: Sequence[float]) -> None:
     for share in marks:
         axes.axvline(share, color=palette.MUTED, linewidth=1, linestyle=":")
-        axes.annotate(
-            f"{100 * share:.3g} %",
-            (share, 1.0),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, 3),
-            textcoords="offset points",
-            ha="center",
-            fontsize=SMALL,
-            color=palette.MUTED,
-        )
+        note_above(axes, share, f"{100 * share:.3g} %")
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     axes.set_ylim(0.0, 1.02)

@@ -20,6 +20,7 @@ from neumonia.figures.base import (
     key_above,
     key_height,
     new_figure,
+    note_above,
 )
 
 _BINS = 20
@@ -220,16 +221,7 @@ def probability_histograms(
             f"{name}: superan el umbral {_share(measured['tp'], measured['fn'])} de las PNEUMONIA "
             f"y {_share(measured['fp'], measured['tn'])} de las NORMAL"
         )
-    panels[0].annotate(
-        f"umbral {threshold:g}",
-        (threshold, 1.0),
-        xycoords=("data", "axes fraction"),
-        xytext=(0, 3),
-        textcoords="offset points",
-        ha="center",
-        fontsize=SMALL,
-        color=palette.MUTED,
-    )
+    note_above(panels[0], threshold, f"umbral {threshold:g}")
     panels[-1].set_xlabel("probabilidad de PNEUMONIA según la red")
     alt = (
         "Histogramas de la probabilidad, PNEUMONIA hacia arriba y NORMAL hacia abajo, con el "

@@ -17,6 +17,7 @@ from neumonia.figures.base import (
     integer,
     listing,
     new_figure,
+    note_above,
     signed,
     spread,
 )
@@ -52,16 +53,7 @@ def training_curves(history: pd.DataFrame, title: str = "") -> tuple[Figure, str
     panels = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
     for axes, name in zip(panels, shown, strict=True):
         _learning_panel(axes, history, name, best)
-    panels[0].annotate(
-        f"mejor época: {integer(epochs[best])}",
-        (epochs[best], 1.0),
-        xycoords=("data", "axes fraction"),
-        xytext=(0, 3),
-        textcoords="offset points",
-        ha="center",
-        fontsize=SMALL,
-        color=palette.MUTED,
-    )
+    note_above(panels[0], epochs[best], f"mejor época: {integer(epochs[best])}")
     panels[-1].set_xlabel("época")
     panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if len(epochs) == 1:

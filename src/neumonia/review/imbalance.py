@@ -39,7 +39,7 @@ class Strategy:
     weights : bool
         Si la pérdida pesa cada clase al revés de su frecuencia.
     balanced : bool
-        Si cada época ve tantas normales (repetidas) como neumonías.
+        Si cada época ve tantas normales (repetidas) como neumonías (no todas).
     threshold : bool
         Si el umbral se elige en validación en vez de quedarse en 0.5.
     """
@@ -70,9 +70,10 @@ def class_weights(labels: np.ndarray) -> dict[int, float]:
 
 
 def balanced_rows(rows: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
-    """Tantas posiciones como ``rows``, mitad de cada clase; las normales se repiten.
+    """Tantas posiciones como ``rows``, mitad de cada clase.
 
-    Se reparten por igual: ninguna aparece dos veces más que otra de su clase.
+    La clase escasa se repite, por igual; de la abundante quedan fuera las que no caben, las mismas
+    en todas las épocas. Es el precio de no dar más pasos que las otras estrategias.
 
     Parameters
     ----------

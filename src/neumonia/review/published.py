@@ -64,6 +64,17 @@ class PublishedReview:
             raise DataError(f"No se puede leer {path} ({error}). Publiquemos otra vez.") from error
 
     @cached_property
+    def earlier_trials(self) -> pd.DataFrame:
+        """Los ensayos hechos antes de fijar el examen; vacío si no se publicaron.
+
+        ``examen`` (1 o 2: las dos versiones que se descartaron), ``ensayo``, ``lado``, ``epocas``,
+        ``radiografias_por_epoca``, ``auc_validacion`` y ``auc_contra``. Son anotaciones de aquel
+        día, con un código que ya no existe: no se pueden repetir ni llevan intervalo.
+        """
+        path = self.folder / "ensayos-previos.csv"
+        return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+
+    @cached_property
     def provenance(self) -> dict[str, Any]:
         """Parte → datos, pesos, código, versiones y máquina; vacío si no hay ninguna."""
         path = self.folder / "provenance.json"

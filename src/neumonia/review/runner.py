@@ -76,17 +76,23 @@ class Review:
             write_text(self.folder / file, text)
         path = self.folder / f"{name}.json"
         write_json(path, results)
-        self._sign(name, used[0])
+        self._sign(name, used)
         return path
 
-    def _sign(self, name: str, study: Study) -> None:
-        """Añade a ``provenance.json`` de dónde salió la parte ``name``."""
+    def _sign(self, name: str, studies: list[Study]) -> None:
+        """Añade a ``provenance.json`` de dónde salió la parte ``name`` y lo que costó."""
         path = self.folder / "provenance.json"
         signed = read_json(path) if path.exists() else {}
-        stamp = provenance(study)
-        for private in ("split", "seconds", "config"):
-            stamp.pop(private)
-        write_json(path, {**signed, name: stamp})
+        stamp = provenance(studies[0])
+        # Cada parte recorre varias particiones y semillas: están en sus resultados.
+        for single in ("split", "config"):
+            stamp.pop(single)
+        served = {key: item for study in studies for key, item in study.store.served.items()}
+        seconds: dict[str, float] = {}
+        for key, item in sorted(served.items()):
+            kind = key.rsplit("-", 1)[0]
+            seconds[kind] = round(seconds.get(kind, 0.0) + item.seconds, 2)
+        write_json(path, {**signed, name: {**stamp, "seconds": seconds}})
 
     def read(self, name: str) -> dict[str, Any]:
         """Los resultados ya publicados de la parte ``name``.

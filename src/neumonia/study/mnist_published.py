@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from neumonia.files import project_root, read_json
+from neumonia.files import project_root
+from neumonia.study.published import PublishedFolder
 from neumonia.text import interval, number
 
 
@@ -72,21 +73,8 @@ def comparison_table(results: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("método")
 
 
-@dataclass(frozen=True)
-class PublishedMnist:
-    """El estudio de 28 píxeles ya publicado: se lee, no se calcula."""
-
-    folder: Path
-
-    @cached_property
-    def results(self) -> dict[str, Any]:
-        """Contenido de ``results.json``."""
-        return read_json(self.folder / "results.json")
-
-    @cached_property
-    def provenance(self) -> dict[str, Any]:
-        """Contenido de ``provenance.json``; ``seconds``, lo que tardó cada semilla."""
-        return read_json(self.folder / "provenance.json")
+class PublishedMnist(PublishedFolder):
+    """El estudio de 28 píxeles, publicado. ``provenance["seconds"]``: lo que tardó cada semilla."""
 
     @cached_property
     def trials(self) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import neumonia
 from neumonia.files import digest, sha256_file
 
 if TYPE_CHECKING:
+    from neumonia.datasets import Dataset
     from neumonia.study.pipeline import Study
 
 _PACKAGES = ("numpy", "pandas", "pillow", "scikit-learn", "matplotlib", "tensorflow", "keras")
@@ -65,21 +66,9 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def provenance(study: "Study") -> dict[str, Any]:
-    """La procedencia de un estudio, lista para JSON y sin rutas de esta máquina."""
-    weights = study.vgg16_weights if study.vgg16_missing is None else None
+def environment() -> dict[str, Any]:
+    """Con qué código, qué versiones y en qué máquina se calculó algo, sin rutas."""
     return {
-        "data": {
-            "name": study.dataset.name,
-            "fingerprint": study.dataset.fingerprint,
-            "films": len(study.dataset.manifest),
-            "skipped": [str(item) for item in study.dataset.skipped],
-            "citation": study.dataset.info.get("citation"),
-            "license": study.dataset.info.get("licence"),
-        },
-        "split": {"kind": study.config.split, "digest": study.split_digest},
-        "config": study.config.identity(),
-        "weights": {"origin": weights.origin, "sha256": weights.sha256} if weights else None,
         "code": {
             "version": neumonia.__version__,
             "commit": git_commit(),
@@ -92,5 +81,29 @@ def provenance(study: "Study") -> dict[str, Any]:
             "processor": processor(),
             "cores": os.cpu_count(),
         },
+    }
+
+
+def data_origin(dataset: "Dataset") -> dict[str, Any]:
+    """De qué datos se trata: nombre, huella, cuántas radiografías, cita y licencia."""
+    return {
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "films": len(dataset.manifest),
+        "skipped": [str(item) for item in dataset.skipped],
+        "citation": dataset.info.get("citation"),
+        "license": dataset.info.get("licence"),
+    }
+
+
+def provenance(study: "Study") -> dict[str, Any]:
+    """La procedencia de un estudio, lista para JSON y sin rutas de esta máquina."""
+    weights = study.vgg16_weights if study.vgg16_missing is None else None
+    return {
+        "data": data_origin(study.dataset),
+        "split": {"kind": study.config.split, "digest": study.split_digest},
+        "config": study.config.identity(),
+        "weights": {"origin": weights.origin, "sha256": weights.sha256} if weights else None,
+        **environment(),
         "seconds": {kind: item.seconds for kind, item in sorted(study.used.items())},
     }

@@ -12,8 +12,8 @@ from neumonia.files import project_root, read_json
 
 
 @dataclass(frozen=True)
-class Published:
-    """Un estudio publicado: se lee, no se calcula."""
+class PublishedFolder:
+    """Una carpeta con resultados y su procedencia: se lee, no se calcula."""
 
     folder: Path
 
@@ -26,6 +26,10 @@ class Published:
     def provenance(self) -> dict[str, Any]:
         """Contenido de ``provenance.json``."""
         return read_json(self.folder / "provenance.json")
+
+
+class Published(PublishedFolder):
+    """Un estudio de dos redes, publicado."""
 
     @cached_property
     def predictions(self) -> pd.DataFrame:

@@ -36,6 +36,8 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.served: dict[str, Product] = {}
+        """Los productos que ``get`` entregó, por su clave: lo que hizo falta para un resultado."""
 
     def path(self, kind: str, recipe: dict[str, Any]) -> Path:
         """Carpeta donde está o estará el producto."""
@@ -66,9 +68,11 @@ class Store:
         build : callable
             Recibe una carpeta vacía y escribe en ella. Si falla, no queda nada.
         """
-        found = self.find(kind, recipe)
-        if found is not None:
-            return found
+        found = self.find(kind, recipe) or self._build(kind, recipe, build)
+        self.served[found.key] = found
+        return found
+
+    def _build(self, kind: str, recipe: dict[str, Any], build: Callable[[Path], None]) -> Product:
         folder = self.path(kind, recipe)
         start = time.perf_counter()
         with atomic_dir(folder) as temporary:

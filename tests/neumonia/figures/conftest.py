@@ -72,3 +72,23 @@ def films() -> np.ndarray:
     """Ocho imágenes uint8 de 40 x 40, distintas entre sí."""
     rng = np.random.default_rng(5)
     return rng.integers(0, 256, (8, 40, 40)).astype(np.uint8)
+
+
+@pytest.fixture
+def labels() -> np.ndarray:
+    """Las clases de una prueba del tamaño de la oficial."""
+    return np.r_[np.zeros(234, int), np.ones(390, int)]
+
+
+@pytest.fixture
+def models(labels) -> dict[str, np.ndarray]:
+    """Probabilidades de una red prudente y de otra demasiado segura."""
+    rng = np.random.default_rng(2)
+
+    def sigmoid(x):
+        return 1 / (1 + np.exp(-x))
+
+    return {
+        "CNN": sigmoid(rng.normal(np.where(labels, 2.5, -0.3), 1.5)),
+        "VGG16": sigmoid(rng.normal(np.where(labels, 9.0, -2.0), 5)),
+    }

@@ -23,24 +23,6 @@ from neumonia.figures import (
 
 
 @pytest.fixture
-def labels() -> np.ndarray:
-    return np.r_[np.zeros(234, int), np.ones(390, int)]
-
-
-@pytest.fixture
-def models(labels) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(2)
-
-    def sigmoid(x):
-        return 1 / (1 + np.exp(-x))
-
-    return {
-        "CNN": sigmoid(rng.normal(np.where(labels, 2.5, -0.3), 1.5)),
-        "VGG16": sigmoid(rng.normal(np.where(labels, 9.0, -2.0), 5)),
-    }
-
-
-@pytest.fixture
 def curve(labels, models):
     patients = [f"p{i // 2}" for i in range(labels.size)]
     return decision_curve(labels, models, patients, np.arange(0.02, 0.96, 0.02), n=30)

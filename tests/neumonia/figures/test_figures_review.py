@@ -1,11 +1,16 @@
 """Las figuras de la revisión dibujan lo que reciben y lo dicen en su texto alternativo."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from neumonia.errors import DataError
 from neumonia.figures import protocol_means, published_comparison, trial_scores
 from neumonia.review.references import OFFICIAL
+
+FOLDER = Path(__file__).resolve().parents[3] / "estudio" / "kermany" / "revision"
 
 
 def protocols(values: dict[str, float]) -> dict:
@@ -79,3 +84,22 @@ def test_la_comparacion_tiene_un_panel_por_metrica_y_deja_en_blanco_lo_no_public
 def test_lo_que_falta_se_dice(draw):
     with pytest.raises(DataError, match=r"Necesitamos|elegido|necesitamos"):
         draw()
+
+
+def published(name: str) -> dict:
+    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: protocol_means(
+            {name.upper(): found for name, found in published("protocolos")["models"].items()}
+        ),
+        lambda: trial_scores(published("ensayos")["trials"], published("ensayos")["chosen"]),
+        lambda: published_comparison({"elegido": published("elegido")["test"]}, OFFICIAL),
+    ],
+    ids=["protocolos", "ensayos", "comparación"],
+)
+def test_con_lo_publicado_ningun_texto_se_corta_ni_se_encima(draw, faults):
+    assert not faults(draw())

@@ -67,3 +67,14 @@ def test_unas_predicciones_ilegibles_se_explican(review_folder):
     (review_folder / "elegido.csv").write_text("", encoding="utf-8")
     with pytest.raises(DataError, match=r"elegido\.csv"):
         _ = PublishedReview(review_folder).chosen_predictions
+
+
+def test_los_ensayos_previos_se_leen_si_estan(tmp_path):
+    folder = tmp_path / "estudio" / "kermany" / "revision"
+    assert published_review("kermany", tmp_path).earlier_trials.empty
+    folder.mkdir(parents=True)
+    (folder / "ensayos-previos.csv").write_text(
+        "examen,ensayo,auc_contra\n1,congelada,0.75\n2,entera,0.5\n", encoding="utf-8"
+    )
+    table = published_review("kermany", tmp_path).earlier_trials
+    assert table["auc_contra"].tolist() == [0.75, 0.5] and table["examen"].nunique() == 2

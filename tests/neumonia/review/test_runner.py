@@ -76,7 +76,8 @@ def test_la_procedencia_se_va_juntando_sin_borrar_la_anterior(review, asked):
     assert both["protocolos"] == first["protocolos"]
     stamp = both["atajos"]
     assert stamp["weights"]["sha256"] == "0" * 64 and stamp["data"]["films"] == 147
-    assert not {"split", "seconds", "config"} & set(stamp), "cambian de un estudio a otro"
+    assert not {"split", "config"} & set(stamp), "cambian de un estudio a otro"
+    assert stamp["seconds"] == {}, "nada se entrenó"
     assert str(review.base.root) not in str(both)
 
 
@@ -129,6 +130,8 @@ def test_el_elegido_de_principio_a_fin_y_otra_vez_sin_entrenar(review, monkeypat
     path = review.run("elegido")
     before = {file.name: file.read_bytes() for file in review.folder.iterdir()}
     assert set(before) == {"ensayos.json", "elegido.json", "elegido.csv", "provenance.json"}
+    stamp = read_json(review.folder / "provenance.json")["elegido"]
+    assert set(stamp["seconds"]) == {"elegido"} and stamp["seconds"]["elegido"] > 0
     assert read_json(path)["key"] == "mejor" and len(before["elegido.csv"].splitlines()) == 34
 
     def refuse(*args, **options):
