@@ -58,7 +58,8 @@ estudio-completo: $(LISTO)
 	$(BIN)/neumonia revision --salida $(or $(SALIDA),estudio/$(DATOS))/revision
 
 miniatura: $(LISTO)
-	$(BIN)/neumonia miniatura --busqueda --salida $(or $(SALIDA),estudio/pneumoniamnist/28px) $(if $(RAIZ),--raiz "$(abspath $(RAIZ))")
+	$(BIN)/neumonia miniatura --vuelta 1 --busqueda --salida $(or $(SALIDA),estudio/pneumoniamnist)/28px $(if $(RAIZ),--raiz "$(abspath $(RAIZ))")
+	$(BIN)/neumonia miniatura --vuelta 2 --busqueda --salida $(or $(SALIDA),estudio/pneumoniamnist)/28px-segunda $(if $(RAIZ),--raiz "$(abspath $(RAIZ))")
 
 cuadernos: $(LISTO)
 	$(BIN)/neumonia estudio --sello .imprenta/estudio.txt

@@ -1,7 +1,8 @@
 """PneumoniaMNIST a 28 píxeles contra la tabla publicada: cinco semillas y la prueba oficial.
 
-La red, el aumento, las épocas y la regla del umbral salen de ``neumonia.study.mnist_search``, que
-no abre la prueba. Aquí se entrena lo elegido y se mide en ella.
+La red, el aumento, las épocas y la regla del umbral salen de ``neumonia.study.mnist_search`` y
+``neumonia.study.mnist_second``, que no abren la prueba. Aquí se entrena lo elegido y se mide en
+ella.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +16,8 @@ from neumonia.datasets import Dataset
 from neumonia.errors import ConfigError
 from neumonia.evaluation import METRIC_NAMES, binary_metrics, metrics_with_intervals
 from neumonia.study.mnist_published import compare
-from neumonia.study.mnist_search import CHOSEN, Choice
+from neumonia.study.mnist_search import Choice
+from neumonia.study.mnist_second import CHOSEN
 from neumonia.study.mnist_training import (
     Films,
     acquisition_groups,

@@ -82,12 +82,18 @@ class PublishedMnist(PublishedFolder):
         return pd.read_csv(self.folder / "trials.csv")
 
 
-def published_mnist(root: Path | None = None) -> PublishedMnist:
-    """El estudio en ``estudio/pneumoniamnist/28px`` del proyecto.
+ROUNDS = {1: "28px", 2: "28px-segunda"}
+"""Vuelta → carpeta de ``estudio/pneumoniamnist/``; cada una abrió la prueba una vez."""
+
+
+def published_mnist(root: Path | None = None, round_number: int = 2) -> PublishedMnist:
+    """El estudio publicado de una vuelta de la búsqueda.
 
     Parameters
     ----------
     root : Path, optional
         Raíz del proyecto; por omisión, ``project_root()``.
+    round_number : {1, 2}
     """
-    return PublishedMnist((root or project_root()) / "estudio" / "pneumoniamnist" / "28px")
+    folder = (root or project_root()) / "estudio" / "pneumoniamnist"
+    return PublishedMnist(folder / ROUNDS[round_number])

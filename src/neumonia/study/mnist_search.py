@@ -55,7 +55,7 @@ TRIALS = (
 """Todo lo que se probó, en el orden en que se probó."""
 
 
-RULES = ("validacion", "grupos")
+RULES = ("validacion", "grupos", "imitadas")
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,12 @@ class Choice:
     trial : Trial
     shifts : bool
         Si el logit es la media del de la radiografía y los de sus cuatro traslaciones.
-    rule : {"validacion", "grupos"}
+    rule : {"validacion", "grupos", "imitadas"}
         El corte con mayor exactitud balanceada en la validación de cada semilla, o ``threshold``,
-        el que la tiene al reunir los grupos de adquisición ausentes de la búsqueda.
+        el que la tiene al reunir los grupos de adquisición ausentes de la búsqueda, o las
+        adquisiciones imitadas de la segunda.
     threshold : float
-        Logit; solo cuenta con la regla ``"grupos"``.
+        Logit; con la regla ``"validacion"`` no cuenta.
     """
 
     trial: Trial
@@ -91,9 +92,9 @@ class Choice:
 
     def cut(self, val_labels: np.ndarray, val_probabilities: np.ndarray) -> float:
         """El umbral de probabilidad."""
-        if self.rule == "grupos":
-            return float(sigmoid(np.asarray(self.threshold)))
-        return best_threshold(val_labels, val_probabilities)
+        if self.rule == "validacion":
+            return best_threshold(val_labels, val_probabilities)
+        return float(sigmoid(np.asarray(self.threshold)))
 
     def describe(self) -> dict[str, Any]:
         """Todo lo elegido, listo para JSON."""
@@ -101,7 +102,7 @@ class Choice:
 
 
 CHOSEN = Choice(next(trial for trial in TRIALS if trial.name == "suave"), False, "grupos", 0.2859)
-"""Lo que eligió ``choose(run_search(...))``; los números publicados salen de aquí."""
+"""Lo que eligió ``choose(run_search(...))``: la primera apertura de la prueba."""
 
 
 def held_out_sets(films: Films, groups: np.ndarray) -> dict[str, np.ndarray]:

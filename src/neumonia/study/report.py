@@ -9,6 +9,7 @@ from neumonia.errors import DataError
 from neumonia.evaluation import to_markdown
 from neumonia.files import read_json, write_text
 from neumonia.study.export import MODEL_TITLES
+from neumonia.study.mnist_published import published_mnist
 from neumonia.study.published import Published
 from neumonia.text import interval, number
 
@@ -53,15 +54,15 @@ def find_studies(root: Path) -> list[Published]:
 
 
 def extra_rows(root: Path) -> list[dict[str, str]]:
-    """Las filas del modelo elegido en la revisión y de la red de 28 píxeles, si se publicaron."""
+    """Las filas del segundo elegido de la revisión y de la red de 28 píxeles, si se publicaron."""
     rows = []
-    chosen = root / "estudio" / "kermany" / "revision" / "elegido.json"
+    chosen = root / "estudio" / "kermany" / "revision" / "segunda.json"
     if chosen.is_file():
         found = read_json(chosen)
         row = {"datos": "kermany", "partición": "oficial", "modelo": "VGG16 ajustada"}
         row["n"] = str(found["counts"]["n"])
         rows.append(row | {title: _cell(*found["test"][key]) for key, title in _COLUMNS.items()})
-    small = root / "estudio" / "pneumoniamnist" / "28px" / "results.json"
+    small = published_mnist(root).folder / "results.json"
     if small.is_file():
         found = read_json(small)["ensemble"]
         row = {"datos": "pneumoniamnist", "partición": "oficial", "modelo": "CNN de 28 px"}

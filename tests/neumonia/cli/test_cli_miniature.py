@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from neumonia.cli import main, miniature
+from neumonia.study import mnist_search, mnist_second
 from neumonia.study.mnist_published import comparison_table, published_mnist
 
 
@@ -15,12 +16,17 @@ def calls(monkeypatch) -> dict:
     results = published_mnist().results
     monkeypatch.setattr(miniature, "open_dataset", lambda name, root: (name, root))
     monkeypatch.setattr(miniature, "Films", lambda dataset: dataset)
-    monkeypatch.setattr(miniature, "run_search", lambda *args, **options: "lo probado")
+    rounds = {
+        number: (lambda *args, number=number, **options: f"lo probado en la {number}", choice)
+        for number, (_, choice) in miniature._ROUNDS.items()
+    }
+    monkeypatch.setattr(miniature, "_ROUNDS", rounds)
     monkeypatch.setattr(
         miniature,
         "run_mnist",
-        lambda dataset, store, report: (
-            seen.update(dataset=dataset, store=store) or SimpleNamespace(results=results)
+        lambda dataset, store, choice, report: (
+            seen.update(dataset=dataset, store=store, choice=choice)
+            or SimpleNamespace(results=results)
         ),
     )
     monkeypatch.setattr(
@@ -38,7 +44,10 @@ def test_sin_busqueda_no_se_repite_y_con_ella_si(calls, tmp_path, capsys):
     assert calls["folder"] == folder and calls["trials"] is None
     assert f"Resultado: {folder.resolve()}" in capsys.readouterr().out
     assert main(["miniatura", "--busqueda", "--salida", str(folder)]) == 0
-    assert calls["trials"] == "lo probado"
+    assert calls["trials"] == "lo probado en la 2" and calls["choice"] == mnist_second.CHOSEN
+    first = ["miniatura", "--vuelta", "1", "--busqueda", "--salida", str(folder)]
+    assert main(first) == 0
+    assert calls["trials"] == "lo probado en la 1" and calls["choice"] == mnist_search.CHOSEN
 
 
 def test_la_tabla_pone_la_nuestra_primero_y_las_publicadas_sin_intervalo(calls, tmp_path, capsys):

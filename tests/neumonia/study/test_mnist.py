@@ -12,13 +12,11 @@ from neumonia.datasets import open_dataset
 from neumonia.errors import ConfigError, DataError
 from neumonia.models.recipe28 import CHOSEN as CHOSEN_RECIPE
 from neumonia.models.recipe28 import Recipe28
-from neumonia.study import mnist, mnist_search, mnist_training
+from neumonia.study import mnist, mnist_search, mnist_second, mnist_training
 from neumonia.study.mnist import run_mnist
 from neumonia.study.mnist_export import export_mnist
-from neumonia.study.mnist_published import PUBLISHED, compare
+from neumonia.study.mnist_published import PUBLISHED, ROUNDS, compare
 from neumonia.study.mnist_search import (
-    CHOSEN,
-    TRIALS,
     Choice,
     choose,
     held_out_sets,
@@ -34,10 +32,11 @@ from neumonia.study.mnist_training import (
     duplicate_groups,
     shifted_logits,
     strata_for,
+    train_product,
 )
 from neumonia.study.store import Store
 
-FOLDER = Path(__file__).resolve().parents[3] / "estudio" / "pneumoniamnist" / "28px"
+FOLDER = Path(__file__).resolve().parents[3] / "estudio" / "pneumoniamnist"
 TINY = Trial("diminuta", Recipe28(width=2, blocks=1, geometry=0), epochs=1, batch_size=32)
 
 
@@ -343,10 +342,68 @@ def test_el_criterio_tambien_elige_la_regla_del_umbral():
     assert choose(table.iloc[:1], trials).rule == "validacion"
 
 
-def test_la_receta_elegida_es_la_misma_en_los_dos_sitios():
-    assert CHOSEN.trial.recipe == CHOSEN_RECIPE
-    assert CHOSEN.trial in TRIALS
-    assert len({trial.name for trial in TRIALS}) == len(TRIALS)
+def test_la_receta_elegida_es_la_de_la_segunda_vuelta():
+    assert mnist_second.CHOSEN.trial.recipe == CHOSEN_RECIPE
+    for found in (mnist_search, mnist_second):
+        assert found.CHOSEN.trial in found.TRIALS
+        assert len({trial.name for trial in found.TRIALS}) == len(found.TRIALS)
+        identities = {repr(trial.identity()) for trial in found.TRIALS}
+        assert len(identities) == len(found.TRIALS)
+
+
+def test_la_segunda_busqueda_entrena_con_todo_y_nunca_ve_la_prueba(films, store, monkeypatch):
+    seen = []
+
+    def spy(films, trial, store, seed, train, val, predict, **options):
+        seen.append((train, val, predict))
+        return train_product(films, trial, store, seed, train, val, predict, **options)
+
+    monkeypatch.setattr(mnist_second, "train_product", spy)
+    said = []
+    other = Trial("ancha", Recipe28(width=3, blocks=1, geometry=0), "clase", 1, batch_size=32)
+    table = mnist_second.run_second_search(films, store, (TINY, other), report=said.append)
+    for train, val, predict in seen:
+        assert np.array_equal(train, films.rows("train"))
+        assert np.array_equal(val, films.rows("val")) and np.array_equal(predict, val)
+    assert table["trial"].tolist() == ["diminuta", "ancha"] and len(said) == 2
+    assert (table["low"] <= table["score"]).all() and (table["score"] <= table["high"]).all()
+    assert (table["score"] >= table["score_at_zero"]).all(), "el corte es el mejor de todos"
+    picked = mnist_second.choose(table, (TINY, other))
+    best = table.loc[table["score"].idxmax()]
+    assert picked.trial.name == best["trial"] and picked.rule == "imitadas"
+    assert picked.threshold == pytest.approx(best["threshold"], abs=5e-5)
+    assert not picked.shifts
+    with pytest.raises(ConfigError):
+        mnist_second.choose(table.iloc[:0])
+
+
+def test_el_corte_de_la_segunda_es_el_mejor_en_lo_imitado_y_lo_peor_es_lo_peor():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 80)
+    logits = {name: rng.normal(3 * labels, 1) for name in ("original", "a", "b")}
+    logits["original"] = -logits["original"]
+    found = mnist_second.judge(labels, logits)
+    pooled, truth = np.concatenate([logits["a"], logits["b"]]), np.tile(labels, 2)
+    grid = np.linspace(-4, 7, 1500)
+    best = max(metrics.balanced_accuracy_score(truth, pooled >= cut) for cut in grid)
+    assert found["score"] == pytest.approx(best, abs=1e-9)
+    said = {name: logits[name] >= found["threshold"] for name in "ab"}
+    assert found["worst_specificity"] == pytest.approx(
+        min(metrics.recall_score(1 - labels, ~said[name]) for name in "ab")
+    )
+    assert found["worst_sensitivity"] == pytest.approx(
+        min(metrics.recall_score(labels, said[name]) for name in "ab")
+    )
+    aucs = [metrics.roc_auc_score(labels, logits[name]) for name in "ab"]
+    assert found["auc"] == pytest.approx(np.mean(aucs))
+
+
+def test_con_la_regla_de_las_imitadas_el_umbral_es_fijo():
+    fixed = Choice(TINY, False, "imitadas", 2.0)
+    assert fixed.cut(np.array([0, 1]), np.array([0.1, 0.2])) == pytest.approx(1 / (1 + np.exp(-2)))
+    assert Choice(TINY, False, "validacion", 2.0).cut(
+        np.array([0, 1]), np.array([0.1, 0.2])
+    ) == pytest.approx(0.15)
 
 
 @pytest.mark.real
@@ -369,12 +426,15 @@ def test_las_copias_del_archivo_oficial_son_las_contadas(shared):
     assert found["groups_by_splits"] == {"train": 16, "train/val": 8, "test": 3}
 
 
-def test_lo_publicado_sale_de_sus_predicciones_y_de_la_busqueda():
-    results = check_published(FOLDER, n_seeds=5)
-    assert results["choice"] == json.loads(json.dumps(CHOSEN.describe()))
-    table = pd.read_csv(FOLDER / "trials.csv")
-    assert choose(table) == CHOSEN
-    assert table["trial"].tolist() == [trial.name for trial in TRIALS for _ in range(2)]
+@pytest.mark.parametrize("number", ROUNDS)
+def test_lo_publicado_sale_de_sus_predicciones_y_de_la_busqueda(number):
+    search = {1: mnist_search, 2: mnist_second}[number]
+    folder = FOLDER / ROUNDS[number]
+    results = check_published(folder, n_seeds=5)
+    assert results["choice"] == json.loads(json.dumps(search.CHOSEN.describe()))
+    table = pd.read_csv(folder / "trials.csv")
+    assert search.choose(table) == search.CHOSEN
+    assert table["trial"].unique().tolist() == [trial.name for trial in search.TRIALS]
     assert results["films"] == {"train": 4708, "val": 524, "test": 624}
     assert results["comparison"] == compare(results["summary"]["test"])
     assert mnist_training.GROUPS == 4

@@ -83,11 +83,11 @@ def test_el_modelo_elegido_y_la_red_pequena_tienen_su_fila(tmp_path):
     publish(tmp_path, "paciente", 0.9, models=("cnn",))
     names = ("specificity", "sensitivity", "accuracy", "roc_auc")
     write_json(
-        tmp_path / "estudio" / "kermany" / "revision" / "elegido.json",
+        tmp_path / "estudio" / "kermany" / "revision" / "segunda.json",
         {"counts": {"n": 624}, "test": {key: [0.91, 0.88, 0.94] for key in names}},
     )
     write_json(
-        tmp_path / "estudio" / "pneumoniamnist" / "28px" / "results.json",
+        tmp_path / "estudio" / "pneumoniamnist" / "28px-segunda" / "results.json",
         {
             "ensemble": {
                 "test": {"n": 624, **dict.fromkeys(names, 0.87)},
