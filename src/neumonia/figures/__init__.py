@@ -13,6 +13,7 @@ from neumonia.figures.films import augmentation_examples, example_films, phantom
 from neumonia.figures.layers import layers_diagram
 from neumonia.figures.review import protocol_means, published_comparison, trial_scores
 from neumonia.figures.shortcuts import baseline_scores, frame_only
+from neumonia.figures.simulated import simulated_decisions
 from neumonia.figures.strategy import strategy_diagram
 from neumonia.figures.thresholds import threshold_tradeoff
 from neumonia.figures.training import initial_bias_curve, training_curves
@@ -42,6 +43,7 @@ __all__ = [
     "reliability_diagram",
     "roc_curves",
     "sharpness_shift",
+    "simulated_decisions",
     "strategy_diagram",
     "threshold_tradeoff",
     "training_curves",

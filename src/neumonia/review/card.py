@@ -77,7 +77,7 @@ class ModelCard:
         """Los modelos con resultados publicados."""
         trained = {name for study in self.studies for name in study.results["models"]}
         found = [name for name in MODEL_TITLES if name in trained]
-        return tuple(found + ([CHOSEN] if self.part(CHOSEN) else []))
+        return tuple(found + ([CHOSEN] if self.chosen else []))
 
     @cached_property
     def shown(self) -> tuple[str, ...]:
@@ -87,6 +87,11 @@ class ModelCard:
     def part(self, name: str) -> dict[str, Any] | None:
         """La parte ``name`` de la revisión; None si aún no está publicada."""
         return self.review.part(name) if self.review and self.review.has(name) else None
+
+    @property
+    def chosen(self) -> dict[str, Any] | None:
+        """El modelo elegido más reciente; None si aún no hay ninguno."""
+        return self.part(self.review.latest_chosen) if self.review else None
 
     def runs(self) -> Iterator[Run]:
         """Cada modelo de la ficha en cada examen que pasó."""
@@ -100,14 +105,15 @@ class ModelCard:
     def triples(self, run: Run) -> dict[str, list[float | None]]:
         """Métrica → ``[valor, low, high]`` en la prueba."""
         if run.model == CHOSEN:
-            return self.review.part(CHOSEN)["test"]
+            return self.chosen["test"]
         values = self.exams[run.exam].results["models"][run.model]
         return {name: [values["test"][name], *values["test_interval"][name]] for name in METRICS}
 
     def predictions(self, run: Run) -> pd.DataFrame:
         """Las predicciones de prueba, con la columna ``p_<modelo>``."""
         if run.model == CHOSEN:
-            table = self.review.chosen_predictions.rename(columns={"p": f"p_{CHOSEN}"})
+            table = self.review.predictions(self.review.latest_chosen)
+            table = table.rename(columns={"p": f"p_{CHOSEN}"})
         else:
             table = self.exams[run.exam].predictions
         return table[table["split"] == "test"]
@@ -121,7 +127,7 @@ class ModelCard:
             if run.model == CHOSEN:
                 # La revisión remuestrea juntos a los pacientes que comparten un archivo idéntico,
                 # y las predicciones no dicen cuáles son: valen los suyos.
-                groups = self.review.part(CHOSEN)["subgroups"]
+                groups = self.chosen["subgroups"]
                 own = {title: groups.get(key) for key, title in SUBGROUPS.items()}
                 own[NORMAL] = self.triples(run)
                 columns = ["value", "low", "high"]

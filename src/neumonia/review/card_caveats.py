@@ -100,7 +100,7 @@ def _imbalance(card: "ModelCard") -> str:
 def _seeds(card: "ModelCard") -> str:
     start = "**Otra semilla, otro número.** "
     found = []
-    chosen, protocols = card.part(CHOSEN), card.part("protocolos") or {"models": {}}
+    chosen, protocols = card.chosen, card.part("protocolos") or {"models": {}}
     if chosen and CHOSEN in card.shown:
         found.append((TITLES[CHOSEN], chosen["spread"]))
     for model, by_protocol in protocols["models"].items():

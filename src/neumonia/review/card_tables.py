@@ -48,9 +48,13 @@ def _trained(card: "ModelCard", model: str) -> list[str]:
 
 
 def _chosen(card: "ModelCard") -> list[str]:
-    chosen, trials = card.review.part(CHOSEN), card.part("ensayos")
-    trial, stamp = chosen["trial"], card.review.provenance.get(CHOSEN, {})
-    tuned = trials["trials"][chosen["key"]]["trainable_parameters"] if trials else None
+    chosen, trial = card.chosen, card.chosen["trial"]
+    stamp = card.review.provenance.get(card.review.latest_chosen, {})
+    measured = {
+        **(card.part("ensayos") or {"trials": {}})["trials"],
+        **(card.part("simulacro") or {"candidates": {}})["candidates"],
+    }
+    tuned = measured.get(chosen["key"], {}).get("trainable_parameters")
     return [
         f"{trial['title']}; media de {len(chosen['seeds'])} semillas",
         f"{trial['size']} × {trial['size']} px",

@@ -55,18 +55,40 @@ def details(card: "ModelCard") -> str:
         "tórax en gris y devuelven la probabilidad de PNEUMONIA; decidimos PNEUMONIA desde "
         f"{number(THRESHOLD, 1)}. La partición y el entrenamiento usan la semilla {config['seed']}."
     ]
-    trials = card.part("ensayos")
-    if card.part(CHOSEN) is None:
+    if card.chosen is None:
         lines.append(f"El modelo elegido de la revisión: {PENDING}.")
-    elif CHOSEN in card.shown and trials:
+    elif CHOSEN in card.shown:
+        lines += _selection(card)
+    return "\n\n".join(lines)
+
+
+def _selection(card: "ModelCard") -> list[str]:
+    """Con qué se eligió y cuántas veces se abrió la prueba oficial."""
+    lines = []
+    trials, second = card.part("ensayos"), card.part("simulacro")
+    again = card.review.latest_chosen == "segunda"
+    if trials:
         best = trials["trials"][trials["chosen"]]["contrary"]
         lines.append(
-            f"El modelo elegido salió de {len(trials['trials'])} ensayos. Ganó por su ROC-AUC, "
-            f"{triple(best['roc_auc'])}, en {integer(best['n'])} radiografías de entrenamiento y "
-            "validación que contradicen el atajo de la adquisición. La prueba oficial se usó una "
-            "vez, al final."
+            f"Hubo {len(trials['trials'])} ensayos. El primero por ROC-AUC obtuvo "
+            f"{triple(best['roc_auc'])} en {integer(best['n'])} radiografías de entrenamiento y "
+            "validación que contradicen el atajo de la adquisición."
         )
-    return "\n\n".join(lines)
+    if again and second:
+        best = second["candidates"][second["chosen"]]
+        changes = len(best["changes"]) - 1
+        lines.append(
+            f"El modelo elegido salió de una segunda vuelta, con {len(second['candidates'])} "
+            f"candidatos. Ganó por su exactitud balanceada, {triple(best['score'])}, en "
+            f"{integer(second['n'])} radiografías de validación a las que se imitó otro equipo de "
+            f"{changes} maneras."
+        )
+    lines.append(
+        "La prueba oficial se abrió dos veces, una por vuelta: la segunda ya no es virgen."
+        if again
+        else "La prueba oficial se usó una vez, al final."
+    )
+    return lines
 
 
 def factors(card: "ModelCard") -> str:

@@ -54,6 +54,10 @@ def _head(title: str, **changes: Any) -> Trial:
     return Trial(title, "cabeza", epochs=12, learning_rate=1e-3, **changes)
 
 
+def _cnn(title: str, **changes: Any) -> Trial:
+    return Trial(title, "cnn", epochs=8, learning_rate=1e-3, **changes)
+
+
 TRIALS = {
     "congelada": _head("congelada"),
     "congelada-estandarizar": _head("congelada, estandarizada", normalization="estandarizar"),
@@ -65,8 +69,17 @@ TRIALS = {
     "block3-estandarizar": Trial("desde block3, estandarizada", normalization="estandarizar"),
     "block3-igualar": Trial("desde block3, suavizada y estandarizada", normalization="igualar"),
     "block3-96": Trial("desde block3, 96 px", size=96),
+    "congelada-maximo": _head("congelada, máximo de cada mapa", pooling="max"),
+    "congelada-aplanada": _head("congelada, sin resumir", pooling="flatten"),
+    "congelada-ecualizar": _head("congelada, ecualizada", normalization="ecualizar"),
+    "congelada-recortar": _head("congelada, sin marco", normalization="recortar"),
+    "cnn-ninguno": _cnn("CNN desde cero, sin aumento"),
+    "cnn-encuadre": _cnn("CNN desde cero, encuadre", profile="encuadre"),
 }
+LATER = tuple(TRIALS)[10:]
+"""Medidos después de abrir la prueba por primera vez: se publican, pero no compiten."""
 ENSEMBLES = {
+    "cnn-y-vgg16": ("CNN y VGG16 desde block3, promedio", ("cnn-ninguno", "block3-ninguno")),
     "dos-tamanos": ("64 y 96 px, promedio", ("block3-ninguno", "block3-96")),
     "dos-normalizaciones": (
         "64 px, con y sin estandarizar, promedio",
@@ -74,3 +87,42 @@ ENSEMBLES = {
     ),
 }
 """Promedios de logits de redes ya ensayadas: título y miembros."""
+
+CANDIDATES = {
+    "primero": TRIALS["block3-96"],
+    "ajuste-encuadre": Trial(
+        "desde block3, encuadre, 96 px", size=96, profile="encuadre", epochs=6
+    ),
+    "entera-fuerte": Trial(
+        "VGG16 entera, fuerte, 96 px",
+        size=96,
+        profile="fuerte",
+        trainable_from="block1",
+        epochs=4,
+        learning_rate=5e-5,
+    ),
+    "entera-encuadre": Trial(
+        "VGG16 entera, encuadre, 96 px",
+        size=96,
+        profile="encuadre",
+        trainable_from="block1",
+        epochs=5,
+        learning_rate=5e-5,
+    ),
+    "cnn-encuadre": Trial(
+        "CNN desde cero, encuadre, 96 px",
+        "cnn",
+        size=96,
+        profile="encuadre",
+        epochs=12,
+        learning_rate=1e-3,
+    ),
+}
+"""La segunda vuelta; ``"primero"`` es el elegido de la primera, como punto de partida."""
+MIXED = {
+    "cnn-y-ajuste": ("CNN y desde block3, encuadre, promedio", ("cnn-encuadre", "ajuste-encuadre")),
+    "cnn-y-entera": (
+        "CNN y VGG16 entera, encuadre, promedio",
+        ("cnn-encuadre", "entera-encuadre"),
+    ),
+}

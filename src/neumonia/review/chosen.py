@@ -81,8 +81,11 @@ def run_chosen(
     trial: Trial,
     seeds: Sequence[int],
     report: Callable[[str], None] = lambda text: None,
+    train: Callable[[Study, Trial], Product] = train_final,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Entrena con cada semilla y mide el promedio en la prueba oficial.
+
+    ``train`` deja ``logits.npy`` con los de la prueba.
 
     Returns
     -------
@@ -97,7 +100,7 @@ def run_chosen(
     measured = []
     for seed in seeds:
         study = open_seed(seed)
-        product = train_final(study, trial)
+        product = train(study, trial)
         columns[f"p_{seed}"] = np.load(product.folder / "logits.npy", allow_pickle=False)
         test = study.rows("test")
         values = binary_metrics(study.labels[test], sigmoid(columns[f"p_{seed}"][test]))

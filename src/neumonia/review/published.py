@@ -10,7 +10,16 @@ import pandas as pd
 from neumonia.errors import DataError
 from neumonia.files import project_root, read_json
 
-PART_NAMES = ("atajos", "protocolos", "desbalance", "ensayos", "elegido")
+PART_NAMES = (
+    "atajos",
+    "protocolos",
+    "desbalance",
+    "ensayos",
+    "elegido",
+    "simulacro",
+    "segunda",
+)
+_WITH_PREDICTIONS = ("elegido", "segunda")
 
 
 @dataclass(frozen=True)
@@ -20,14 +29,14 @@ class PublishedReview:
     folder: Path
 
     def has(self, name: str) -> bool:
-        """Si la parte ``name`` está publicada; la elegida, con sus predicciones.
+        """Si la parte ``name`` está publicada; una elegida, con sus predicciones.
 
         Raises
         ------
         DataError
             Si la revisión no tiene ninguna parte con ese nombre.
         """
-        files = [f"{_known(name)}.json"] + (["elegido.csv"] if name == "elegido" else [])
+        files = [f"{_known(name)}.json"] + ([f"{name}.csv"] if name in _WITH_PREDICTIONS else [])
         return all((self.folder / file).is_file() for file in files)
 
     def part(self, name: str) -> dict[str, Any]:
@@ -42,19 +51,23 @@ class PublishedReview:
             raise DataError(_missing(name, self.folder))
         return read_json(self.folder / f"{name}.json")
 
-    @cached_property
-    def chosen_predictions(self) -> pd.DataFrame:
-        """Prueba oficial del modelo elegido: ``image_id, patient, subtype, label, split``,
-        ``p_<semilla>`` y ``p``, la del promedio.
+    @property
+    def latest_chosen(self) -> str:
+        """``"segunda"`` si está publicada; si no, ``"elegido"``."""
+        return "segunda" if self.has("segunda") else "elegido"
+
+    def predictions(self, name: str) -> pd.DataFrame:
+        """Prueba oficial de ``"elegido"`` o ``"segunda"``: ``image_id, patient, subtype, label,
+        split``, ``p_<semilla>`` y ``p``, la del promedio.
 
         Raises
         ------
         DataError
-            Si aún no está publicado o no se puede leer.
+            Si aún no está publicada o no se puede leer.
         """
-        if not self.has("elegido"):
-            raise DataError(_missing("elegido", self.folder))
-        path = self.folder / "elegido.csv"
+        if not self.has(name):
+            raise DataError(_missing(name, self.folder))
+        path = self.folder / f"{name}.csv"
         text = dict.fromkeys(("image_id", "patient", "subtype", "split"), str)
         try:
             return pd.read_csv(

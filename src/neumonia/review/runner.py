@@ -8,16 +8,18 @@ from typing import Any
 
 from neumonia.errors import ConfigError, DataError
 from neumonia.files import read_json, write_json, write_text
-from neumonia.review.catalogue import TRIALS
-from neumonia.review.chosen import run_chosen
+from neumonia.review.catalogue import CANDIDATES, TRIALS, Trial
+from neumonia.review.chosen import run_chosen, train_final
 from neumonia.review.imbalance import run_imbalance
 from neumonia.review.originals import measure_originals
 from neumonia.review.protocols import run_protocols
+from neumonia.review.second import open_candidate, run_second
 from neumonia.review.shortcuts import run_shortcuts
 from neumonia.review.trials import run_trials
 from neumonia.study import Config, Study
 from neumonia.study.export import predictions_csv
 from neumonia.study.provenance import provenance
+from neumonia.study.store import Product
 
 SEEDS = (0, 1, 2, 3, 4)
 FINAL_SEEDS = (0, 1, 2)
@@ -140,13 +142,36 @@ def _trials(review: Review, open_one: Callable[[Config], Study]) -> Part:
 
 
 def _chosen(review: Review, open_one: Callable[[Config], Study]) -> Part:
-    key = review.read("ensayos")["chosen"]
-    if key not in TRIALS:
+    return _open_test(review, open_one, "ensayos", "elegido", TRIALS, train_final)
+
+
+def _second(review: Review, open_one: Callable[[Config], Study]) -> Part:
+    def open_size(size: int) -> Study:
+        return open_one(review.base.with_changes(split="oficial", size=size, seed=0))
+
+    return run_second(open_size, review.report), {}
+
+
+def _second_chosen(review: Review, open_one: Callable[[Config], Study]) -> Part:
+    return _open_test(review, open_one, "simulacro", "segunda", CANDIDATES, open_candidate)
+
+
+def _open_test(
+    review: Review,
+    open_one: Callable[[Config], Study],
+    exam: str,
+    part: str,
+    options: dict[str, Trial],
+    train: Callable[[Study, Trial], Product],
+) -> Part:
+    """Mide en la prueba oficial lo que eligió ``exam``; una vez por parte."""
+    key = review.read(exam)["chosen"]
+    if key not in options:
         raise DataError(
-            f"ensayos.json eligió «{key}», que ya no está entre los ensayos: repitamos esa parte."
+            f"{exam}.json eligió «{key}», que ya no está entre los ensayos: repitamos esa parte."
         )
-    trial = TRIALS[key]
-    before = review.folder / "elegido.json"
+    trial = options[key]
+    before = review.folder / f"{part}.json"
     measured = read_json(before) if before.exists() else {"key": key, "trial": asdict(trial)}
     if measured["key"] != key or measured.get("trial") != asdict(trial):
         raise ConfigError(
@@ -158,8 +183,8 @@ def _chosen(review: Review, open_one: Callable[[Config], Study]) -> Part:
     def open_seed(seed: int) -> Study:
         return open_one(review.base.with_changes(split="oficial", size=trial.size, seed=seed))
 
-    results, table = run_chosen(open_seed, key, trial, FINAL_SEEDS, review.report)
-    return results, {"elegido.csv": predictions_csv(table)}
+    results, table = run_chosen(open_seed, key, trial, FINAL_SEEDS, review.report, train)
+    return results, {f"{part}.csv": predictions_csv(table)}
 
 
 PARTS: dict[str, Callable[[Review, Callable[[Config], Study]], Part]] = {
@@ -168,4 +193,6 @@ PARTS: dict[str, Callable[[Review, Callable[[Config], Study]], Part]] = {
     "desbalance": _imbalance,
     "ensayos": _trials,
     "elegido": _chosen,
+    "simulacro": _second,
+    "segunda": _second_chosen,
 }

@@ -15,7 +15,7 @@ from neumonia.evaluation import binary_metrics, bootstrap_by_patient
 from neumonia.files import digest, read_json, write_json, write_text
 from neumonia.models.augmentation import PROFILES
 from neumonia.models.bias import initial_bias
-from neumonia.review.catalogue import ENSEMBLES, Trial
+from neumonia.review.catalogue import ENSEMBLES, LATER, Trial
 from neumonia.review.holdout import Holdout, acquisition_holdout
 from neumonia.splits import patient_groups
 from neumonia.study import Study, recipes
@@ -80,12 +80,13 @@ def _run(study: Study, holdout: Holdout, trial: Trial, folder: Path, key: str) -
     logits[judged] = predict_logits(model, inputs, rows=judged)
     np.save(folder / "logits.npy", logits, allow_pickle=False)
     write_text(folder / "history.csv", history.to_csv(index=False, lineterminator="\n"))
-    write_json(folder / "parameters.json", {"trainable": _trainable(model)})
+    write_json(folder / "parameters.json", {"trainable": trainable_parameters(model)})
     if trial.kind != "cabeza":
         model.save(folder / "model.keras")
 
 
-def _trainable(model: "keras.Model") -> int:
+def trainable_parameters(model: "keras.Model") -> int:
+    """Cuántos números ajusta el entrenamiento."""
     return int(sum(np.prod(weight.shape) for weight in model.trainable_weights))
 
 
@@ -129,7 +130,7 @@ def run_trials(
     open_size : callable
         Abre el estudio con ese tamaño de imagen; la partición debe ser la oficial.
     trials : dict
-        Clave → ensayo; de ``TRIALS`` o una parte.
+        Clave → ensayo; de ``TRIALS`` o una parte. Los de ``LATER`` se miden y no compiten.
 
     Returns
     -------
@@ -148,9 +149,15 @@ def run_trials(
         logits[key] = np.load(product.folder / "logits.npy", allow_pickle=False)
         trainable = read_json(product.folder / "parameters.json")["trainable"]
         measured = judge(first, holdout, logits[key])
-        rows[key] = {**asdict(trial), "trainable_parameters": trainable, **measured}
+        rows[key] = {
+            **asdict(trial),
+            "trainable_parameters": trainable,
+            "later": key in LATER,
+            **measured,
+        }
         report(f"{key}: {measured['contrary']['roc_auc'][0]:.3f} ({product.seconds:.0f} s)")
-    chosen = max(rows, key=lambda key: rows[key]["contrary"]["roc_auc"][0])
+    competing = [key for key in rows if not rows[key]["later"]]
+    chosen = max(competing, key=lambda key: rows[key]["contrary"]["roc_auc"][0])
     combined = {}
     if trials[chosen].kind != "cabeza":
         trial = trials[chosen]

@@ -108,3 +108,9 @@ def test_lo_que_no_se_puede_pedir_se_rechaza():
             threshold_for_cost(labels, scores, 1, 1, prevalence)
     with pytest.raises(DataError, match="una sola clase"):
         threshold_balanced([1, 1], scores)
+
+
+def test_si_empatan_gana_el_umbral_que_no_deja_neumonias_sin_ver():
+    labels, scores = [0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4]
+    # Desde 0.2: sensibilidad 1 y especificidad 0.5. Desde 0.4, al revés.
+    assert threshold_balanced(labels, scores) == pytest.approx(0.15)

@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from neumonia.errors import DataError
-from neumonia.figures import protocol_means, published_comparison, trial_scores
+from neumonia.figures import (
+    protocol_means,
+    published_comparison,
+    simulated_decisions,
+    trial_scores,
+)
 from neumonia.review.references import OFFICIAL
 
 FOLDER = Path(__file__).resolve().parents[3] / "estudio" / "kermany" / "revision"
@@ -71,10 +76,28 @@ def test_la_comparacion_tiene_un_panel_por_metrica_y_deja_en_blanco_lo_no_public
     assert "0.991" in illustration.alt
 
 
+def test_las_adquisiciones_imitadas_van_en_su_fila_y_el_texto_dice_la_peor():
+    found = {
+        "original": {"specificity": 0.9, "sensitivity": 0.8},
+        "borrosa": {"specificity": 0.2, "sensitivity": 0.95},
+        "clara": {"specificity": 0.6, "sensitivity": 0.7},
+    }
+    illustration = simulated_decisions({"una": found})
+    specificity = illustration.figure.axes[0]
+    (points,) = (line for line in specificity.get_lines() if len(line.get_xdata()) == 3)
+    assert list(points.get_xdata()) == [0.9, 0.2, 0.6] and list(points.get_ydata()) == [0, 1, 2]
+    assert [label.get_text() for label in specificity.get_yticklabels()] == list(found)
+    assert "especificidad: 0.900 en la original y 0.200 en la peor, borrosa" in illustration.alt
+    assert "0.700 en la peor, clara" in illustration.alt
+    with pytest.raises(DataError, match="mismos cambios"):
+        simulated_decisions({"una": found, "otra": {"original": found["original"]}})
+
+
 @pytest.mark.parametrize(
     "draw",
     [
         lambda: protocol_means({}),
+        lambda: simulated_decisions({}),
         lambda: protocol_means({"CNN": protocols({"archivo": 0.9})}, "belleza"),
         lambda: trial_scores({}, "c"),
         lambda: published_comparison({}, OFFICIAL),

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from neumonia.files import write_json, write_text
+from neumonia.files import read_json, write_json, write_text
 from neumonia.models.weights import ResolvedWeights
 from neumonia.review.chosen import evaluate_chosen
 from neumonia.review.holdout import Holdout, acquisition_holdout
@@ -114,6 +115,31 @@ def write_chosen(folder: Path) -> None:
     write_json(folder / "provenance.json", {"elegido": stamp})
 
 
+def write_second_exam(folder: Path) -> None:
+    changes = {name: {"sensitivity": 0.9, "specificity": 0.8} for name in ("original", "borrosa")}
+    candidate = {"title": "ajuste", "score": [0.8765, 0.86, 0.89], "changes": changes,
+                 "trainable_parameters": 7654321}  # fmt: skip
+    write_json(
+        folder / "simulacro.json",
+        {"n": 444, "positives": 300, "candidates": {"nuevo": candidate, "otro": candidate},
+         "combined": {}, "chosen": "nuevo"},
+    )  # fmt: skip
+
+
+def write_second(folder: Path) -> None:
+    """La segunda apertura: la primera, con todas las probabilidades más altas."""
+    first = read_json(folder / "elegido.json")
+    table = pd.read_csv(folder / "elegido.csv", float_precision="round_trip")
+    table["p"] = table["p_0"] = table["p"] ** 0.25
+    results = evaluate_chosen(table.assign(patient_group=table["patient"]))
+    trial = {**first["trial"], "title": "ajuste con encuadre", "size": 80}
+    write_json(folder / "segunda.json", {**first, "key": "nuevo", "trial": trial, **results})
+    write_text(folder / "segunda.csv", predictions_csv(table))
+    stamp = read_json(folder / "provenance.json")
+    write_json(folder / "provenance.json", {**stamp, "segunda": stamp["elegido"]})
+
+
+SECOND_WRITERS = {"simulacro": write_second_exam, "segunda": write_second}
 WRITERS: dict[str, Callable[[Path], None]] = {
     "protocolos": write_protocols,
     "atajos": write_shortcuts,
@@ -141,11 +167,19 @@ def studies(project) -> tuple[Published, ...]:
 
 @pytest.fixture
 def review_folder(project) -> Path:
-    """La revisión entera de ese proyecto."""
+    """La revisión de ese proyecto, con la primera vuelta."""
     folder = project / "estudio" / "kermany" / "revision"
     for write in WRITERS.values():
         write(folder)
     return folder
+
+
+@pytest.fixture
+def second_folder(review_folder) -> Path:
+    """La revisión entera, con las dos vueltas."""
+    for write in SECOND_WRITERS.values():
+        write(review_folder)
+    return review_folder
 
 
 # --- El hospital diminuto: un atajo plantado y una VGG16 de juguete -----------------------------

@@ -263,7 +263,7 @@ def test_el_elegido_dice_lo_que_publico_la_revision(studies, review_folder):
     assert values(viral["ROC-AUC"]) == [
         pytest.approx(value, abs=5e-4) for value in chosen["subgroups"]["virus"]["roc_auc"]
     ]
-    predictions = review.chosen_predictions
+    predictions = review.predictions("elegido")
     auc = roc_auc_score(predictions["label"], predictions["p"])
     assert values(card.sections()["analisis"].table("Por examen")["ROC-AUC"][0])[0] == (
         pytest.approx(auc, abs=5e-4)
@@ -271,6 +271,26 @@ def test_el_elegido_dice_lo_que_publico_la_revision(studies, review_folder):
     text = model_card(studies, review, "elegido")
     assert headings(text) == MODEL_SECTIONS
     assert "Con este modelo no se midió" in text and "Con varias semillas" not in text
+
+
+def test_con_segunda_vuelta_la_ficha_es_la_del_segundo_elegido(studies, second_folder):
+    review = PublishedReview(second_folder)
+    card = ModelCard(studies, review, ("elegido",))
+    assert card.chosen == review.part("segunda")
+    sections = card.sections()
+    text = sections["detalles"].text
+    assert "se abrió dos veces" in text and "0.876 (0.860 a 0.890)" in text
+    assert "444 radiografías de validación" in text and "de 1 maneras" in text
+    makeup = sections["detalles"].table("Cómo es cada red").set_index("dato")["modelo elegido"]
+    assert makeup["entrada"] == "80 × 80 px"
+    assert makeup["se entrenan"].replace("\u202f", "").replace(" ", "") == "7654321"
+    predictions = review.predictions("segunda")
+    auc = roc_auc_score(predictions["label"], predictions["p"])
+    normals = predictions[predictions["label"] == 0]
+    shown = sections["analisis"].table("Por examen").iloc[0]
+    assert values(shown["ROC-AUC"])[0] == pytest.approx(auc, abs=5e-4)
+    assert values(shown["especificidad"])[0] == pytest.approx((normals["p"] < 0.5).mean(), abs=5e-4)
+    assert review.predictions("elegido")["p"].mean() < predictions["p"].mean()
 
 
 @pytest.mark.parametrize("missing", ["atajos", "protocolos", "desbalance", "ensayos", "elegido"])

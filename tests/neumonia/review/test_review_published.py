@@ -27,8 +27,9 @@ def test_pedir_una_parte_que_falta_dice_con_que_orden_se_hace(project, name):
 
 
 def test_las_predicciones_que_faltan_tambien_se_dicen(project):
-    with pytest.raises(DataError, match="«elegido»"):
-        _ = published_review("kermany", project).chosen_predictions
+    for name in ("elegido", "segunda"):
+        with pytest.raises(DataError, match=f"«{name}»"):
+            published_review("kermany", project).predictions(name)
 
 
 def test_una_parte_que_no_existe_es_un_error_y_no_una_ausencia(review_folder):
@@ -37,10 +38,16 @@ def test_una_parte_que_no_existe_es_un_error_y_no_una_ausencia(review_folder):
 
 
 @pytest.mark.parametrize("name", PART_NAMES)
-def test_cada_parte_se_lee_tal_como_se_escribio(review_folder, name):
-    review = PublishedReview(review_folder)
+def test_cada_parte_se_lee_tal_como_se_escribio(second_folder, name):
+    review = PublishedReview(second_folder)
     assert review.has(name)
-    assert review.part(name) == read_json(review_folder / f"{name}.json")
+    assert review.part(name) == read_json(second_folder / f"{name}.json")
+
+
+def test_el_elegido_mas_reciente_es_el_de_la_segunda_vuelta_si_esta_entera(second_folder):
+    assert PublishedReview(second_folder).latest_chosen == "segunda"
+    (second_folder / "segunda.csv").unlink()
+    assert PublishedReview(second_folder).latest_chosen == "elegido"
 
 
 def test_la_procedencia_se_lee_por_parte(review_folder):
@@ -57,7 +64,7 @@ def test_un_paciente_llamado_na_es_un_paciente_y_la_probabilidad_no_se_redondea(
         review_folder / "elegido.csv",
         "image_id,patient,subtype,label,split,p_0,p\n007,NA,,1,test,0.5,0.12345678901234568\n",
     )
-    table = PublishedReview(review_folder).chosen_predictions
+    table = PublishedReview(review_folder).predictions("elegido")
     assert table.loc[0, ["image_id", "patient", "subtype"]].tolist() == ["007", "NA", ""]
     assert table.loc[0, "p"] == 0.12345678901234568
     assert pd.api.types.is_float_dtype(table["p"])
@@ -66,7 +73,7 @@ def test_un_paciente_llamado_na_es_un_paciente_y_la_probabilidad_no_se_redondea(
 def test_unas_predicciones_ilegibles_se_explican(review_folder):
     (review_folder / "elegido.csv").write_text("", encoding="utf-8")
     with pytest.raises(DataError, match=r"elegido\.csv"):
-        _ = PublishedReview(review_folder).chosen_predictions
+        PublishedReview(review_folder).predictions("elegido")
 
 
 def test_los_ensayos_previos_se_leen_si_estan(tmp_path):

@@ -1,12 +1,15 @@
 """Las partes: qué pide cada una, qué escribe, de quién depende y qué se niega a hacer."""
 
+import pandas as pd
 import pytest
 
 from neumonia.errors import ConfigError, DataError
 from neumonia.files import read_json, write_json
 from neumonia.review import runner
-from neumonia.review.catalogue import TRIALS, Trial
+from neumonia.review.catalogue import CANDIDATES, TRIALS, Trial
+from neumonia.review.chosen import train_final
 from neumonia.review.runner import CNN_CHANGES, FINAL_SEEDS, PARTS, SEEDS, Review
+from neumonia.review.second import open_candidate
 from neumonia.study import Config
 
 SMALL = {"size": 32, "epochs": 1, "precision": "float32", "batch_size": 16}
@@ -27,8 +30,8 @@ def asked(monkeypatch) -> dict:
         def run(first, *rest):
             seen[name] = (first, *rest)
             opened = next(item for item in (first, *rest) if callable(item))
-            if name in ("run_trials", "run_chosen"):
-                seen["study"] = opened(0 if name == "run_chosen" else 32)
+            if name in ("run_trials", "run_second"):
+                seen["study"] = opened(32)
             else:
                 base = first["vgg16"] if isinstance(first, dict) else first
                 seen["study"] = opened(base)
@@ -36,7 +39,13 @@ def asked(monkeypatch) -> dict:
 
         monkeypatch.setattr(runner, name, run)
 
-    for name in ("run_protocols", "run_imbalance", "run_shortcuts", "run_trials"):
+    for name in (
+        "run_protocols",
+        "run_imbalance",
+        "run_shortcuts",
+        "run_trials",
+        "run_second",
+    ):
         replace(name)
     return seen
 
@@ -44,7 +53,7 @@ def asked(monkeypatch) -> dict:
 def test_cada_parte_pide_lo_suyo_y_publica_un_json(review, asked):
     for name, function in (
         ("protocolos", "run_protocols"), ("desbalance", "run_imbalance"),
-        ("atajos", "run_shortcuts"), ("ensayos", "run_trials"),
+        ("atajos", "run_shortcuts"), ("ensayos", "run_trials"), ("simulacro", "run_second"),
     ):  # fmt: skip
         path = review.run(name)
         assert path == review.folder / f"{name}.json"
@@ -100,7 +109,10 @@ def test_una_parte_que_no_existe_se_rechaza(review, method):
 def test_sin_ensayos_no_hay_elegido(review):
     with pytest.raises(DataError, match=r"Falta ensayos\.json.*neumonia revision ensayos"):
         review.run("elegido")
-    assert list(PARTS)[-2:] == ["ensayos", "elegido"], "en el orden en que se necesitan"
+    with pytest.raises(DataError, match=r"Falta simulacro\.json.*neumonia revision simulacro"):
+        review.run("segunda")
+    needed = ["ensayos", "elegido", "simulacro", "segunda"]
+    assert list(PARTS)[-4:] == needed, "en el orden en que se necesitan"
 
 
 def test_un_elegido_que_ya_no_esta_en_el_catalogo_se_explica(review):
@@ -109,17 +121,40 @@ def test_un_elegido_que_ya_no_esta_en_el_catalogo_se_explica(review):
         review.run("elegido")
 
 
-def test_no_se_mide_otro_elegido_en_la_prueba_oficial(review, monkeypatch):
+@pytest.mark.parametrize(
+    ("exam", "part", "options"),
+    [("ensayos", "elegido", TRIALS), ("simulacro", "segunda", CANDIDATES)],
+)
+def test_no_se_mide_otro_elegido_en_la_prueba_oficial(review, monkeypatch, exam, part, options):
     def refuse(*args):
         raise AssertionError("ni siquiera se empieza")
 
     monkeypatch.setattr(runner, "run_chosen", refuse)
-    first, second = list(TRIALS)[:2]
-    write_json(review.folder / "ensayos.json", {"chosen": second})
-    write_json(review.folder / "elegido.json", {"key": first})
+    first, second = list(options)[:2]
+    write_json(review.folder / f"{exam}.json", {"chosen": second})
+    write_json(review.folder / f"{part}.json", {"key": first})
     with pytest.raises(ConfigError, match=rf"«{first}».*«{second}».*elegir con la prueba"):
-        review.run("elegido")
-    assert read_json(review.folder / "elegido.json") == {"key": first}
+        review.run(part)
+    assert read_json(review.folder / f"{part}.json") == {"key": first}
+
+
+def test_cada_apertura_entrena_y_predice_a_su_manera(review, monkeypatch):
+    asked = {}
+
+    def note(open_seed, key, trial, seeds, report, train):
+        asked[key] = (open_seed(1).config, trial, seeds, train)
+        return {"key": key}, pd.DataFrame({"image_id": ["a"], "p": [0.5]})
+
+    monkeypatch.setattr(runner, "run_chosen", note)
+    first, second = "block3-ninguno", "ajuste-encuadre"
+    write_json(review.folder / "ensayos.json", {"chosen": first})
+    write_json(review.folder / "simulacro.json", {"chosen": second})
+    review.run("elegido")
+    review.run("segunda")
+    assert asked[first][1:] == (TRIALS[first], FINAL_SEEDS, train_final)
+    assert asked[second][1:] == (CANDIDATES[second], FINAL_SEEDS, open_candidate)
+    assert (asked[second][0].size, asked[second][0].seed) == (96, 1)
+    assert (review.folder / "segunda.csv").exists() and (review.folder / "elegido.csv").exists()
 
 
 def test_el_elegido_de_principio_a_fin_y_otra_vez_sin_entrenar(review, monkeypatch):

@@ -1,20 +1,24 @@
 """Los ensayos: nadie predice la prueba, se mide bien y gana el mayor contra el atajo."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn import metrics
 
 from neumonia.errors import ConfigError
+from neumonia.files import read_json
 from neumonia.models.backend import load_keras
 from neumonia.models.vgg16 import compute_features
 from neumonia.review import trials
-from neumonia.review.catalogue import ENSEMBLES, KINDS, TRIALS, Trial
+from neumonia.review.catalogue import ENSEMBLES, KINDS, LATER, TRIALS, Trial
 from neumonia.review.fitting import balanced_subset
 from neumonia.review.holdout import acquisition_holdout
 from neumonia.review.trials import HOLDOUT_SIZE, judge, run_trial, run_trials
 from neumonia.review.views import averaged_logits
 from neumonia.training import fit, predict_logits
 
+ROOT = Path(__file__).resolve().parents[3]
 SMALL = {"size": 32, "epochs": 1, "precision": "float32", "batch_size": 16}
 TINY = {
     "cabeza": Trial("cabeza", "cabeza", learning_rate=1e-2, **SMALL),
@@ -168,6 +172,20 @@ def test_las_vistas_se_miden_solo_si_el_elegido_ve_la_imagen(
     assert len(said) == 2 and said[0].startswith("cabeza: ")
 
 
+def test_lo_medido_despues_de_abrir_la_prueba_no_compite(
+    hospital, watched, monkeypatch, no_training, tiny_vgg16
+):
+    best = watched[0]["chosen"]
+    other = next(key for key in TINY if key != best)
+    monkeypatch.setattr(trials, "LATER", (best,))
+    results = run_trials(lambda size: hospital.study(size=size), TINY)
+    assert results["chosen"] == other
+    assert {key: row["later"] for key, row in results["trials"].items()} == {
+        best: True,
+        other: False,
+    }
+
+
 def test_otro_ensayo_u_otras_filas_son_otro_producto(official, held, products, monkeypatch):
     """El título no cuenta; las opciones, las filas y el aumento, sí."""
     from dataclasses import replace
@@ -192,6 +210,13 @@ class TestCatalogo:
     def test_los_conjuntos_se_hacen_con_ensayos_del_catalogo(self):
         for _, members in ENSEMBLES.values():
             assert len(set(members)) >= 2 and set(members) <= set(TRIALS)
+
+    def test_los_tardios_son_los_que_no_estaban_en_la_primera_apertura(self):
+        published = ROOT / "estudio" / "kermany" / "revision"
+        first = read_json(published / "elegido.json")["key"]
+        assert first in TRIALS and first not in LATER
+        competed = [key for key in TRIALS if key not in LATER]
+        assert list(TRIALS) == [*competed, *LATER], "los tardíos van al final"
 
     @pytest.mark.parametrize("wrong", [{"kind": "bosque"}, {"profile": "lunar"}])
     def test_lo_que_no_existe_se_rechaza(self, wrong):
