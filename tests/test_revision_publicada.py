@@ -9,16 +9,19 @@ import pytest
 from sklearn import metrics
 
 FOLDER = Path(__file__).resolve().parent.parent / "estudio" / "kermany" / "revision"
-PARTS = ("atajos", "protocolos", "desbalance", "ensayos", "elegido")
+PARTS = ("atajos", "protocolos", "desbalance", "ensayos", "elegido", "simulacro", "segunda")
+OPENINGS = ("elegido", "segunda")
 
 
 def part(name: str) -> dict:
     return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 
-@pytest.fixture(scope="module")
-def chosen() -> pd.DataFrame:
-    return pd.read_csv(FOLDER / "elegido.csv", float_precision="round_trip")
+@pytest.fixture(scope="module", params=OPENINGS)
+def opening(request) -> tuple[dict, pd.DataFrame]:
+    """Cada vez que se abrió la prueba oficial: lo publicado y sus predicciones."""
+    name = request.param
+    return part(name), pd.read_csv(FOLDER / f"{name}.csv", float_precision="round_trip")
 
 
 def sklearn_metrics(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
@@ -34,36 +37,56 @@ def sklearn_metrics(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
     }
 
 
-def test_scikit_learn_obtiene_las_metricas_del_elegido(chosen):
-    published = part("elegido")
-    expected = sklearn_metrics(chosen["label"].to_numpy(), chosen["p"].to_numpy())
+def test_scikit_learn_obtiene_las_metricas_del_elegido(opening):
+    published, table = opening
+    expected = sklearn_metrics(table["label"].to_numpy(), table["p"].to_numpy())
     for name, value in expected.items():
         assert published["test"][name][0] == pytest.approx(value, abs=1e-6), name
+    assert len(published["seeds"]) == 3
     for one in published["seeds"]:
-        alone = sklearn_metrics(chosen["label"].to_numpy(), chosen[f"p_{one['seed']}"].to_numpy())
+        alone = sklearn_metrics(table["label"].to_numpy(), table[f"p_{one['seed']}"].to_numpy())
         for name in ("accuracy", "sensitivity", "specificity", "roc_auc"):
             assert one[name] == pytest.approx(alone[name], abs=1e-6)
 
 
-def test_el_promedio_es_el_de_los_logits_de_cada_semilla(chosen):
-    columns = [f"p_{one['seed']}" for one in part("elegido")["seeds"]]
+def test_el_promedio_es_el_de_los_logits_de_cada_semilla(opening):
+    published, table = opening
+    columns = [f"p_{one['seed']}" for one in published["seeds"]]
     with np.errstate(divide="ignore"):
-        logits = np.log(chosen[columns]) - np.log1p(-chosen[columns])
+        logits = np.log(table[columns]) - np.log1p(-table[columns])
     finite = np.isfinite(logits).all(axis=1)
     mean = 1 / (1 + np.exp(-logits[finite].mean(axis=1)))
-    np.testing.assert_allclose(chosen.loc[finite, "p"], mean, atol=1e-9)
+    np.testing.assert_allclose(table.loc[finite, "p"], mean, atol=1e-9)
     assert finite.mean() > 0.9
 
 
-def test_la_prueba_es_la_oficial_y_entera(chosen):
-    assert chosen["image_id"].str.startswith("test/").all()
-    assert chosen["label"].value_counts().to_dict() == {1: 390, 0: 234}
+def test_la_prueba_es_la_oficial_y_entera(opening):
+    _, table = opening
+    assert table["image_id"].str.startswith("test/").all()
+    assert table["label"].value_counts().to_dict() == {1: 390, 0: 234}
 
 
-def test_gana_el_mejor_contra_el_atajo_y_es_el_que_se_midio():
+def test_gana_el_mejor_contra_el_atajo_entre_los_que_compiten_y_es_el_que_se_midio():
     trials = part("ensayos")
-    scores = {key: one["contrary"]["roc_auc"][0] for key, one in trials["trials"].items()}
+    scores = {
+        key: one["contrary"]["roc_auc"][0]
+        for key, one in trials["trials"].items()
+        if not one["later"]
+    }
     assert max(scores, key=scores.get) == trials["chosen"] == part("elegido")["key"]
+
+
+def test_en_la_segunda_vuelta_gana_quien_mejor_decide_y_es_el_que_se_midio():
+    second = part("simulacro")
+    scores = {key: one["score"][0] for key, one in second["candidates"].items()}
+    assert max(scores, key=scores.get) == second["chosen"] == part("segunda")["key"]
+    for one in [*second["candidates"].values(), *second["combined"].values()]:
+        balanced = [
+            (found["sensitivity"][0] + found["specificity"][0]) / 2
+            for name, found in one["changes"].items()
+            if name != "original"
+        ]
+        assert one["score"][0] == pytest.approx(np.mean(balanced), abs=1e-9)
 
 
 def test_las_medias_de_los_protocolos_son_las_de_sus_semillas():

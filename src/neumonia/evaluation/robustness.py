@@ -7,11 +7,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neumonia.errors import DataError
-from neumonia.evaluation.bootstrap import patient_weights, percentile_interval
+from neumonia.evaluation.bootstrap import (
+    metric_distributions,
+    patient_weights,
+    percentile_interval,
+)
 from neumonia.evaluation.metrics import binary_metrics
 from neumonia.evaluation.patients import patient_codes
 
 ORIGINAL = "original"
+METRICS = ("sensitivity", "specificity", "roc_auc")
 RESAMPLES = 2000
 
 
@@ -39,7 +44,7 @@ def decisions_under_changes(
     dict
         ``score``: ``[valor, low, high]``, la exactitud balanceada (media de sensibilidad y
         especificidad) promediada sobre los cambios, con su intervalo de 95 % por paciente.
-        ``changes``: sensibilidad, especificidad y ROC-AUC en cada uno.
+        ``changes``: sensibilidad, especificidad y ROC-AUC en cada uno, igual.
 
     Raises
     ------
@@ -51,8 +56,11 @@ def decisions_under_changes(
         raise DataError("Hace falta al menos un cambio, además de la radiografía original.")
     changes = {}
     for name, values in probabilities.items():
-        metrics = binary_metrics(labels, values, threshold)
-        changes[name] = {key: metrics[key] for key in ("sensitivity", "specificity", "roc_auc")}
+        measured = binary_metrics(labels, values, threshold)
+        drawn = metric_distributions(labels, values, patients, METRICS, RESAMPLES, 0, threshold)
+        changes[name] = {
+            metric: [measured[metric], *percentile_interval(drawn[metric])] for metric in METRICS
+        }
     truth = np.asarray(labels, dtype=int)
     right = ((np.stack(changed) >= threshold) == (truth == 1)).mean(axis=0)
     codes = patient_codes(patients, len(truth))

@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from neumonia.errors import DataError
 from neumonia.evaluation.metrics import METRIC_NAMES
 from neumonia.figures import palette
 from neumonia.figures.base import SMALL, illustrated, listing, new_figure
+from neumonia.figures.dots import Interval, draw_interval
 
-Interval = Sequence[float | None]
 _ROW = 0.27
 _INSIDE = palette.TRAINING
 _OUTSIDE = palette.VALIDATION
@@ -46,7 +45,7 @@ def protocol_means(
     for protocol in protocols:
         for name, found in models.items():
             mean = found[protocol]["mean"][metric]
-            _dot(axes, row, mean, styles[name])
+            draw_interval(axes, row, mean, styles[name])
             values = [one[metric] for one in found[protocol]["seeds"]]
             axes.plot(
                 values, [row + 0.22] * len(values), "|", color=styles[name].color, markersize=7
@@ -94,8 +93,8 @@ def trial_scores(trials: Mapping[str, Mapping[str, Any]], chosen: str) -> tuple[
     for row, key in enumerate(ordered):
         inside, outside = (trials[key][part]["roc_auc"] for part in ("val", "contrary"))
         axes.plot([outside[0], inside[0]], [row, row], color=palette.GRID, linewidth=1, zorder=1)
-        _dot(axes, row, inside, _INSIDE)
-        _dot(axes, row, outside, _OUTSIDE)
+        draw_interval(axes, row, inside, _INSIDE)
+        draw_interval(axes, row, outside, _OUTSIDE)
         facts.append(f"{trials[key]['title']}: {inside[0]:.3f} y {_spell(outside)}")
     axes.set_yticks(range(len(ordered)), [trials[key]["title"] for key in ordered])
     for tick, key in zip(axes.get_yticklabels(), ordered, strict=True):
@@ -145,11 +144,11 @@ def published_comparison(
     facts = []
     for axes, metric in zip(panels, metrics, strict=True):
         for row, (name, found) in enumerate(ours.items()):
-            _dot(axes, row, found[metric], styles[name])
+            draw_interval(axes, row, found[metric], styles[name])
             facts.append(f"{name}, {METRIC_NAMES[metric]} {_spell(found[metric])}")
         for row, one in enumerate(published, start=len(ours)):
             if metric in one:
-                _dot(axes, row, (one[metric], None, None), _PUBLISHED)
+                draw_interval(axes, row, (one[metric], None, None), _PUBLISHED)
                 facts.append(f"{one['title']}, {METRIC_NAMES[metric]} {one[metric]:.3f}")
         axes.set_title(METRIC_NAMES[metric], fontsize=SMALL)
         axes.axhline(len(ours) - 0.5, color=palette.MUTED, linewidth=0.8)
@@ -162,13 +161,6 @@ def published_comparison(
         "Un panel por métrica en la prueba oficial; arriba, nuestros modelos con su intervalo del "
         f"95 %; abajo, los publicados por otros, sin intervalo. {'; '.join(facts)}."
     )
-
-
-def _dot(axes: Axes, row: float, found: Interval, style: palette.Style) -> None:
-    value, low, high = found
-    if low is not None and high is not None:
-        axes.plot([low, high], [row, row], color=style.color, linewidth=1.6, zorder=2)
-    axes.plot(value, row, style.marker, color=style.color, markersize=5.5, zorder=3)
 
 
 def _spell(found: Interval) -> str:

@@ -9,8 +9,10 @@ from neumonia.errors import DataError
 from neumonia.evaluation.metrics import METRIC_NAMES
 from neumonia.figures import palette
 from neumonia.figures.base import SMALL, illustrated, new_figure
+from neumonia.figures.dots import draw_interval
 
-_ROW = 0.3
+_ROW = 0.34
+_STEP = 0.34
 _METRICS = ("specificity", "sensitivity")
 
 
@@ -20,7 +22,7 @@ def simulated_decisions(networks: Mapping[str, Mapping[str, Any]]) -> tuple[Figu
 
     Parameters
     ----------
-    networks : {nombre: {cambio: {"specificity", "sensitivity"}}}
+    networks : {nombre: {cambio: {"specificity": [valor, bajo, alto], "sensitivity": ídem}}}
         De ``run_second``: ``changes`` de los candidatos que se quieran ver, ya nombrados. Todos
         con los mismos cambios.
 
@@ -37,16 +39,13 @@ def simulated_decisions(networks: Mapping[str, Mapping[str, Any]]) -> tuple[Figu
     panels = figure.subplots(1, len(_METRICS), sharey=True)
     facts = []
     for axes, metric in zip(panels, _METRICS, strict=True):
-        for name, found in networks.items():
-            values = [found[change][metric] for change in changes[0]]
-            axes.plot(
-                values,
-                range(len(values)),
-                styles[name].marker,
-                color=styles[name].color,
-                markersize=5.5,
-                label=name,
-            )
+        for number, (name, found) in enumerate(networks.items()):
+            # Cada red en su renglón dentro de la fila: los intervalos no se tapan.
+            shift = (number - (len(networks) - 1) / 2) * _STEP
+            values = [found[change][metric][0] for change in changes[0]]
+            for row, change in enumerate(changes[0]):
+                draw_interval(axes, row + shift, found[change][metric], styles[name])
+            axes.plot([], [], styles[name].marker, color=styles[name].color, label=name)
             worst = min(range(len(values)), key=values.__getitem__)
             facts.append(
                 f"{name}, {METRIC_NAMES[metric]}: {values[0]:.3f} en la {changes[0][0]} y "
@@ -62,6 +61,7 @@ def simulated_decisions(networks: Mapping[str, Mapping[str, Any]]) -> tuple[Figu
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False)
     return figure, (
-        "Dos paneles, especificidad y sensibilidad con umbral 0.5 en la validación: una fila por "
-        f"adquisición imitada y un símbolo por red. {'; '.join(facts)}."
+        "Dos paneles, especificidad y sensibilidad con umbral 0.5 en la validación, con su "
+        f"intervalo de 95 %: una fila por adquisición imitada y un símbolo por red. "
+        f"{'; '.join(facts)}."
     )

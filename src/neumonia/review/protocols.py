@@ -18,6 +18,7 @@ from neumonia.training import sigmoid
 PROTOCOLS = ("archivo", "paciente", "oficial")
 # Fuga: lo que el reparto por archivo regala. Cambio de equipo: lo que la prueba oficial quita.
 CONTRASTS = {"fuga": ("archivo", "paciente"), "adquisicion": ("paciente", "oficial")}
+SHARED_METRICS = ("roc_auc", "accuracy")
 RESAMPLES = 2000
 
 
@@ -47,7 +48,8 @@ def run_protocols(
         ``[media, low, high]``) y ``spread`` (métrica → media, desviación, mínimo y máximo entre
         semillas). ``contrasts[modelo][contraste]``: métrica → ``[diferencia, low, high]``.
         ``leak[semilla]``: qué parte de la prueba por archivo tiene a su paciente en train.
-        ``shared[modelo]``: métricas de esa parte y del resto, dentro de la misma prueba.
+        ``shared[modelo]``: ``seeds``, métricas de esa parte (``con``) y del resto (``sin``) dentro
+        de la misma prueba, y ``mean``, su media y la de la diferencia, ``[media, low, high]``.
     """
     models: dict[str, Any] = {}
     contrasts: dict[str, Any] = {}
@@ -56,7 +58,7 @@ def run_protocols(
     for name, base in configs.items():
         draws: dict[str, list[dict[str, np.ndarray]]] = {}
         models[name] = {}
-        shared[name] = []
+        apart: list[tuple[dict[str, Any], dict[str, Any]]] = []
         for protocol in PROTOCOLS:
             measured, draws[protocol] = [], []
             for seed in seeds:
@@ -68,8 +70,9 @@ def run_protocols(
                 if protocol == "archivo":
                     beside = films_beside_training(study)
                     leak[str(seed)] = float(beside.mean())
-                    shared[name].append(compare_shared(study, name, beside))
+                    apart.append(compare_shared(study, name, beside))
             models[name][protocol] = summarize_seeds(measured, draws[protocol])
+        shared[name] = summarize_shared(apart)
         contrasts[name] = {
             title: contrast(models[name], draws, *pair) for title, pair in CONTRASTS.items()
         }
@@ -155,15 +158,61 @@ def films_beside_training(study: Study) -> np.ndarray:
     return np.isin(groups[study.rows("test")], np.unique(groups[study.rows("train")]))
 
 
-def compare_shared(study: Study, name: str, beside: np.ndarray) -> dict[str, Any]:
-    """ROC-AUC y exactitud de las radiografías con y sin su paciente en entrenamiento."""
+def compare_shared(
+    study: Study, name: str, beside: np.ndarray
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """ROC-AUC y exactitud de las radiografías con y sin su paciente en entrenamiento.
+
+    Returns
+    -------
+    found, draws
+        ``found[parte]``: ``n`` y cada métrica, o ``None`` si no está definida. ``draws[parte]``:
+        métrica → sus remuestreos por paciente; vacío si en la parte falta una clase.
+    """
     rows = study.rows("test")
-    labels, logits = study.labels[rows], study.logits(name)[rows]
+    labels, probabilities = study.labels[rows], sigmoid(study.logits(name)[rows])
+    patients = patient_groups(study.dataset.manifest)[rows].astype(str)
     found: dict[str, Any] = {"seed": study.config.seed}
+    draws: dict[str, Any] = {}
     for title, mask in (("con", beside), ("sin", ~beside)):
-        if not mask.any():
-            found[title] = {"n": 0, "roc_auc": None, "accuracy": None}
-            continue
-        metrics = binary_metrics(labels[mask], sigmoid(logits[mask]))
-        found[title] = {key: metrics[key] for key in ("n", "roc_auc", "accuracy")}
-    return found
+        found[title] = {"n": int(mask.sum()), **dict.fromkeys(SHARED_METRICS)}
+        draws[title] = {}
+        if len(np.unique(labels[mask])) == 2:
+            metrics = binary_metrics(labels[mask], probabilities[mask])
+            found[title] |= {key: metrics[key] for key in SHARED_METRICS}
+            draws[title] = metric_distributions(
+                labels[mask],
+                probabilities[mask],
+                patients[mask],
+                SHARED_METRICS,
+                RESAMPLES,
+                study.config.seed,
+            )
+    return found, draws
+
+
+def summarize_shared(apart: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Any]:
+    """Las semillas y la media de cada parte y de su diferencia, con su intervalo.
+
+    Ningún paciente está en las dos partes: sus remuestreos son independientes.
+    """
+    mean: dict[str, Any] = {"con": {}, "sin": {}, "diferencia": {}}
+    for metric in SHARED_METRICS:
+        # Una semilla sin la métrica en alguna parte no entra en ninguna.
+        whole = [(found, draws) for found, draws in apart if draws["con"] and draws["sin"]]
+        values = {
+            title: np.array([found[title][metric] for found, _ in whole])
+            for title in ("con", "sin")
+        }
+        drawn = {title: [draws[title][metric] for _, draws in whole] for title in values}
+        values["diferencia"] = values["con"] - values["sin"]
+        drawn["diferencia"] = [
+            one - _shuffled(other) for one, other in zip(drawn["con"], drawn["sin"], strict=True)
+        ]
+        for title, found in values.items():
+            if len(found):
+                interval = hierarchical_interval(drawn[title])
+                mean[title][metric] = [float(found.mean()), *interval]
+            else:
+                mean[title][metric] = [None, None, None]
+    return {"seeds": [found for found, _ in apart], "mean": mean}

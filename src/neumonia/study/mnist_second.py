@@ -102,9 +102,9 @@ def judge(labels: np.ndarray, logits: dict[str, np.ndarray]) -> dict[str, float]
         "threshold": cut,
         **dict(zip(("score", "low", "high"), found["score"], strict=True)),
         "score_at_zero": at_zero["score"][0],
-        "worst_specificity": min(one["specificity"] for one in changes),
-        "worst_sensitivity": min(one["sensitivity"] for one in changes),
-        "auc": float(np.mean([one["roc_auc"] for one in changes])),
+        "worst_specificity": min(one["specificity"][0] for one in changes),
+        "worst_sensitivity": min(one["sensitivity"][0] for one in changes),
+        "auc": float(np.mean([one["roc_auc"][0] for one in changes])),
     }
 
 

@@ -77,15 +77,19 @@ def test_la_comparacion_tiene_un_panel_por_metrica_y_deja_en_blanco_lo_no_public
 
 
 def test_las_adquisiciones_imitadas_van_en_su_fila_y_el_texto_dice_la_peor():
+    values = {"original": (0.9, 0.8), "borrosa": (0.2, 0.95), "clara": (0.6, 0.7)}
     found = {
-        "original": {"specificity": 0.9, "sensitivity": 0.8},
-        "borrosa": {"specificity": 0.2, "sensitivity": 0.95},
-        "clara": {"specificity": 0.6, "sensitivity": 0.7},
+        name: {"specificity": [one, one - 0.1, one + 0.05], "sensitivity": [other, None, None]}
+        for name, (one, other) in values.items()
     }
     illustration = simulated_decisions({"una": found})
-    specificity = illustration.figure.axes[0]
-    (points,) = (line for line in specificity.get_lines() if len(line.get_xdata()) == 3)
-    assert list(points.get_xdata()) == [0.9, 0.2, 0.6] and list(points.get_ydata()) == [0, 1, 2]
+    specificity, sensitivity = illustration.figure.axes
+    assert drawn_points(specificity) == [(0.9, 0.0), (0.2, 1.0), (0.6, 2.0)]
+    assert drawn_points(sensitivity) == [(0.8, 0.0), (0.95, 1.0), (0.7, 2.0)]
+    ends = [
+        list(line.get_xdata()) for line in specificity.get_lines() if line.get_linewidth() == 1.6
+    ]
+    assert ends == [pytest.approx([one - 0.1, one + 0.05]) for one, _ in values.values()]
     assert [label.get_text() for label in specificity.get_yticklabels()] == list(found)
     assert "especificidad: 0.900 en la original y 0.200 en la peor, borrosa" in illustration.alt
     assert "0.700 en la peor, clara" in illustration.alt

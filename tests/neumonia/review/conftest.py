@@ -116,7 +116,8 @@ def write_chosen(folder: Path) -> None:
 
 
 def write_second_exam(folder: Path) -> None:
-    changes = {name: {"sensitivity": 0.9, "specificity": 0.8} for name in ("original", "borrosa")}
+    decided = {"sensitivity": [0.9, 0.8, 0.95], "specificity": [0.8, 0.7, 0.85]}
+    changes = dict.fromkeys(("original", "borrosa"), decided)
     candidate = {"title": "ajuste", "score": [0.8765, 0.86, 0.89], "changes": changes,
                  "trainable_parameters": 7654321}  # fmt: skip
     write_json(

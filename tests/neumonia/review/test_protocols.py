@@ -17,6 +17,7 @@ from neumonia.review.protocols import (
     measure,
     run_protocols,
     summarize_seeds,
+    summarize_shared,
 )
 from neumonia.splits import patient_groups, shared_patients
 from neumonia.study import Study
@@ -133,7 +134,7 @@ def test_por_paciente_y_oficial_no_hay_fuga(hospital, opened, protocol):
 
 
 def test_dentro_de_la_misma_prueba_se_comparan_las_que_tienen_y_las_que_no(hospital, opened, found):
-    for seed, got in zip(SEEDS, found["shared"]["cnn"], strict=True):
+    for seed, got in zip(SEEDS, found["shared"]["cnn"]["seeds"], strict=True):
         study = opened(hospital.base.with_changes(split="archivo", seed=seed))
         beside, rows = films_beside_training(study), study.rows("test")
         truth, logits = study.labels[rows], study.logits("cnn")[rows]
@@ -148,9 +149,42 @@ def test_dentro_de_la_misma_prueba_se_comparan_las_que_tienen_y_las_que_no(hospi
 
 def test_si_todas_tienen_a_su_paciente_en_train_el_resto_queda_vacio(hospital, opened):
     study = opened(hospital.base.with_changes(split="archivo"))
-    got = compare_shared(study, "cnn", np.ones(len(study.rows("test")), bool))
+    got, draws = compare_shared(study, "cnn", np.ones(len(study.rows("test")), bool))
     assert got["sin"] == {"n": 0, "roc_auc": None, "accuracy": None}
     assert got["con"]["n"] == len(study.rows("test"))
+    assert draws["sin"] == {}
+    empty = summarize_shared([(got, draws)])["mean"]
+    assert empty["con"]["accuracy"] == empty["diferencia"]["roc_auc"] == [None, None, None]
+
+
+def test_la_media_de_las_partes_lleva_intervalo_y_la_diferencia_es_la_resta(found):
+    shared = found["shared"]["cnn"]
+    for metric in ("roc_auc", "accuracy"):
+        sides = {key: shared["mean"][key][metric] for key in ("con", "sin", "diferencia")}
+        for side in ("con", "sin"):
+            mean = np.mean([one[side][metric] for one in shared["seeds"]])
+            assert sides[side][0] == pytest.approx(mean)
+        assert sides["diferencia"][0] == pytest.approx(sides["con"][0] - sides["sin"][0])
+        for value, low, high in sides.values():
+            assert low <= value <= high
+
+
+def test_el_intervalo_de_la_diferencia_suma_las_varianzas_de_las_dos_partes():
+    rng = np.random.default_rng(0)
+    apart = []
+    for seed in SEEDS:
+        found = {
+            "seed": seed,
+            **{s: {"n": 9, "roc_auc": 0.8, "accuracy": 0.7} for s in ("con", "sin")},
+        }
+        draw = rng.normal(0.8, 0.03, 2000)
+        # Los dos lados con los mismos números: si se emparejaran, la resta sería cero siempre.
+        draws = {side: {"roc_auc": draw, "accuracy": draw} for side in ("con", "sin")}
+        apart.append((found, draws))
+    value, low, high = summarize_shared(apart)["mean"]["diferencia"]["roc_auc"]
+    assert value == 0.0
+    side = summarize_shared(apart)["mean"]["con"]["roc_auc"]
+    assert (high - low) / (side[2] - side[1]) == pytest.approx(np.sqrt(2), rel=0.1)
 
 
 def test_la_prueba_oficial_usa_los_mismos_remuestreos_en_todas_las_semillas(hospital, opened):

@@ -82,7 +82,7 @@ def test_gana_el_de_mayor_puntuacion_y_el_promedio_no_compite(official, watched)
     ]
     mean = (logits[0]["borrosa"] + logits[1]["borrosa"]) / 2
     got = results["combined"]["par"]["changes"]["borrosa"]
-    assert got["roc_auc"] == pytest.approx(metrics.roc_auc_score(labels, mean))
+    assert got["roc_auc"][0] == pytest.approx(metrics.roc_auc_score(labels, mean))
     for changes in (one["changes"] for one in results["candidates"].values()):
         assert list(changes) == ["original", *CHANGES]
 
@@ -92,7 +92,7 @@ def test_se_decide_con_logit_cero():
     logits = {"original": np.zeros(4), "borrosa": np.array([-0.1, 0.1, 0.1, -0.1])}
     assert judge(labels, patients, logits)["score"][0] == 0.5
     moved = {name: values + 1 for name, values in logits.items()}
-    assert judge(labels, patients, moved)["changes"]["borrosa"]["specificity"] == 0.0
+    assert judge(labels, patients, moved)["changes"]["borrosa"]["specificity"][0] == 0.0
 
 
 def test_la_apertura_promedia_vistas_de_validacion_y_prueba(official, watched):
