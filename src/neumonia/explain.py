@@ -12,7 +12,7 @@ from PIL import Image
 from neumonia.datasets.images import decode, resize
 from neumonia.errors import ImageError, NeumoniaError
 from neumonia.files import write_json
-from neumonia.gradcam import CamResult, grad_cam_raw
+from neumonia.gradcam import METHODS, CamResult, grad_cam_raw
 from neumonia.gradcam.overlay import save_png
 from neumonia.training import sigmoid
 
@@ -54,6 +54,8 @@ def explain_images(
     folder: Path,
     model_info: dict[str, Any],
     target: str = "PNEUMONIA",
+    method: str = "grad_cam",
+    layer: str | None = None,
 ) -> Iterator[Explained]:
     """Explica cada imagen y escribe ``NOMBRE.png`` y ``NOMBRE.json`` en ``folder``.
 
@@ -71,11 +73,15 @@ def explain_images(
     model_info : dict
         Qué modelo es y con qué se entrenó; pasa al JSON tal cual.
     target : {"PNEUMONIA", "NORMAL"}
+    method : str
+        De ``neumonia.gradcam.METHODS``.
+    layer : str, optional
+        Una de ``conv_layers(model)``; por omisión, la última.
 
     Raises
     ------
     NeumoniaError
-        Si el modelo no sirve para esto o no se puede escribir.
+        Si el método o la capa no existen, el modelo no sirve para esto o no se puede escribir.
     """
     taken: set[str] = set()
     size = int(model.inputs[0].shape[1])
@@ -84,7 +90,8 @@ def explain_images(
         films = [item for item in group if isinstance(item, _Film)]
         cam = None
         if films:
-            cam = grad_cam_raw(model, np.stack([film.small for film in films]), target=target)
+            small = np.stack([film.small for film in films])
+            cam = grad_cam_raw(model, small, target=target, layer=layer, method=method)
         position = 0
         for item in group:
             if isinstance(item, Explained):
@@ -119,7 +126,7 @@ def _write(
             "probability_pneumonia": probability,
             "decision_at_0.5": "PNEUMONIA" if probability >= 0.5 else "NORMAL",
             "map": {
-                "method": "Grad-CAM",
+                "method": METHODS[cam.method].title,
                 "target": cam.target,
                 "layer": cam.layer,
                 "all_negative": bool(cam.all_negative[position]),

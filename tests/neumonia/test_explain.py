@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 
 from neumonia.datasets.images import decode, resize
-from neumonia.errors import NeumoniaError
+from neumonia.errors import ConfigError, NeumoniaError
 from neumonia.explain import NOTICE, explain_images, find_images, shrink
+from neumonia.gradcam import METHODS, grad_cam
+from neumonia.gradcam.overlay import overlay
 from neumonia.training import predict_logits
 
 INFO = {"name": "cnn"}
@@ -95,6 +97,28 @@ def test_la_clase_del_mapa_no_cambia_la_probabilidad(model, save, tmp_path):
     assert well.probability == pytest.approx(ill.probability, rel=1e-6)
     assert record(well)["map"]["target"] == "NORMAL"
     assert ill.overlay.read_bytes() != well.overlay.read_bytes()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_cada_metodo_deja_su_nombre_y_su_capa_y_el_mismo_mapa_que_a_mano(
+    model, save, tmp_path, method
+):
+    path = save("a.png")
+    (item,) = explain(model, [path], tmp_path / "salida", method=method, layer="conv2")
+    found = record(item)["map"]
+    assert found["method"] == METHODS[method].title
+    assert found["layer"] == ("conv2" if METHODS[method].weighs_channels else "entrada")
+    small = resize(decode(path), 32)[None]
+    heatmap = grad_cam(model, small, layer="conv2", method=method)[0]
+    grown = Image.fromarray(heatmap).resize((50, 40), Image.Resampling.BILINEAR)
+    expected = overlay(decode(path), np.clip(np.asarray(grown), 0, 1)).astype(int)
+    with Image.open(item.overlay) as image:
+        assert np.array_equal(np.asarray(image), expected)
+
+
+def test_una_capa_que_no_existe_se_rechaza_con_la_lista(model, save, tmp_path):
+    with pytest.raises(ConfigError, match=r"'conv9' no existe.*conv4"):
+        explain(model, [save("a.png")], tmp_path / "salida", layer="conv9")
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "I;16"])

@@ -11,13 +11,14 @@ from neumonia.cli.study import add_options, config_from
 from neumonia.errors import NeumoniaError
 from neumonia.explain import NOTICE, explain_images, find_images
 from neumonia.files import sha256_file
+from neumonia.gradcam import METHODS
 from neumonia.progress import track
 from neumonia.study import MODELS, Study
 
 
 def add_command(add: Callable[..., SpanishParser]) -> None:
     """Registra ``explicar``."""
-    parser = add("explicar", help="probabilidad y mapa Grad-CAM de imágenes PNG o JPEG")
+    parser = add("explicar", help="probabilidad y mapa de imágenes PNG o JPEG")
     parser.add_argument("imagenes", metavar="IMAGEN", nargs="+", type=Path, help="PNG o JPEG")
     parser.add_argument("--modelo", choices=MODELS, default="cnn", help="red que decide")
     parser.add_argument(
@@ -25,6 +26,15 @@ def add_command(add: Callable[..., SpanishParser]) -> None:
     )
     parser.add_argument(
         "--objetivo", choices=("PNEUMONIA", "NORMAL"), default="PNEUMONIA", help="clase del mapa"
+    )
+    parser.add_argument(
+        "--metodo",
+        choices=tuple(METHODS),
+        default="grad_cam",
+        help="cómo se hace el mapa; score_cam y occlusion tardan mucho más (por omisión, grad_cam)",
+    )
+    parser.add_argument(
+        "--capa", metavar="NOMBRE", help="la convolución que se explica; por omisión, la última"
     )
     parser.add_argument("--salida", type=Path, metavar="DIR", required=True, help="carpeta")
     add_options(parser)
@@ -36,7 +46,15 @@ def _run(options: argparse.Namespace) -> int:
     model, info = _from_file(options) if options.archivo else _from_study(options)
     print(NOTICE)
     failed = 0
-    explained = explain_images(model, sources, options.salida, info, target=options.objetivo)
+    explained = explain_images(
+        model,
+        sources,
+        options.salida,
+        info,
+        target=options.objetivo,
+        method=options.metodo,
+        layer=options.capa,
+    )
     for item in track(explained, "Explicando", total=len(sources)):
         if item.error is not None:
             failed += 1

@@ -1,7 +1,7 @@
-"""Grad-CAM: qué zonas de la radiografía empujan el logit hacia una clase.
+"""Qué zonas de la radiografía empujan el logit hacia una clase: la misma llamada para seis métodos.
 
-Fuente: Selvaraju y otros (2017), «Grad-CAM: Visual Explanations from Deep Networks via
-Gradient-based Localization», ICCV.
+El que da nombre a las funciones es Grad-CAM: Selvaraju y otros (2017), «Grad-CAM: Visual
+Explanations from Deep Networks via Gradient-based Localization», ICCV. Cada método cita su fuente.
 """
 
 from dataclasses import dataclass
@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neumonia.errors import ConfigError, DataError, NeumoniaError
-from neumonia.gradcam.maps import normalise, resize_bilinear, weighted_sum
+from neumonia.errors import ConfigError, DataError
+from neumonia.gradcam.maps import normalise, resize_bilinear
 from neumonia.gradcam.methods import METHODS, Method
-from neumonia.gradcam.network import check_target, differentiate, find_layer
+from neumonia.gradcam.network import check_target, find_layer
 from neumonia.models.batches import check_images, iterate
 
 if TYPE_CHECKING:
     import keras
+
+# Radiografías tapadas que Score-CAM mira a la vez al explicar una sola.
+_TOGETHER = 32
+
+INPUT = "entrada"
+"""Nombre de capa de los mapas que se calculan sobre los píxeles: gradiente y oclusión."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +32,19 @@ class CamResult:
     Attributes
     ----------
     maps : ndarray float32 (N, h, w)
-        Suma ponderada en la resolución de la capa, con su signo, antes de la ReLU.
+        Antes de la ReLU. En los métodos que pesan canales, la suma ponderada con su signo, en la
+        resolución de la capa. En ``gradient``, el valor absoluto de la derivada, y en
+        ``occlusion``, la bajada del logit con su signo, los dos en el tamaño de la imagen.
     heatmaps : ndarray float32 (N, H, W)
         En el tamaño de la imagen, en 0..1: el máximo de cada uno es 1, o es todo ceros.
     all_negative : ndarray bool (N,)
-        Donde ningún punto apoya a la clase: el mapa en ceros no es un fallo, es la respuesta.
+        Donde ningún punto apoya a la clase: el mapa en ceros no es un fallo, es la respuesta. En
+        ``gradient``, donde ningún píxel cambia el logit.
     logits : ndarray float64 (N,)
         El logit de neumonía, sea cual sea ``target``.
-    layer, target, method : str
+    layer : str
+        La capa explicada; ``"entrada"`` en ``gradient`` y ``occlusion``.
+    target, method : str
     """
 
     maps: np.ndarray
@@ -71,14 +82,19 @@ def grad_cam_raw(
     ----------
     model : keras.Model
         Secuencial o funcional, con modelos anidados o sin ellos. Su última capa da un logit o la
-        sigmoide de un logit; en los dos casos derivamos el logit.
+        sigmoide de un logit; en los dos casos explicamos el logit.
     images : ndarray (N, H, W)
         uint8 o float en 0..255, del tamaño que espera la red.
     target : {"PNEUMONIA", "NORMAL"}
-        Con NORMAL derivamos el logit cambiado de signo.
+        Con NORMAL explicamos el logit cambiado de signo.
     layer : str, optional
-        Una de ``conv_layers(model)``; por omisión la última.
-    method : {"grad_cam", "hires_cam", "grad_cam++"}
+        Una de ``conv_layers(model)``; por omisión la última. ``gradient`` y ``occlusion`` trabajan
+        sobre los píxeles y no la miran.
+    batch_size : int
+        Imágenes que pasan a la vez por la red. ``score_cam`` y ``occlusion`` tapan cada radiografía
+        muchas veces (una por canal; unas 250) y también así limitan su memoria.
+    method : {"grad_cam", "hires_cam", "grad_cam++", "score_cam", "gradient", "occlusion"}
+        Sus fórmulas y fuentes, en ``neumonia.gradcam.methods`` y ``neumonia.gradcam.perturbation``.
 
     Raises
     ------
@@ -90,31 +106,31 @@ def grad_cam_raw(
         Si la red entrega valores no finitos.
     """
     images = np.asarray(images)
-    weigh = _method(method)
+    chosen = _method(method)
     sign = check_target(target)
-    full_name, conv = find_layer(model, layer)
+    name, conv = _find(model, layer, chosen)
     _check_films(model, images)
-    call = differentiate(model, conv, sign)
+    explain = chosen.prepare(model, conv, sign, batch_size)
     height, width = images.shape[1:3]
 
-    maps = np.empty((len(images), *conv.output.shape[1:3]), np.float32)
+    low_size = (height, width) if conv is None else conv.output.shape[1:3]
+    maps = np.empty((len(images), *low_size), np.float32)
     heatmaps = np.empty((len(images), height, width), np.float32)
     logits = np.empty(len(images))
     start = 0
     for batch in iterate(images, 4, batch_size):
-        features, gradients, logit = _evaluate(call, batch)
+        evidence = explain(batch)
         part = slice(start, start + len(batch))
-        raw = weighted_sum(features, weigh(features, gradients))
-        maps[part] = raw
-        heatmaps[part] = normalise(resize_bilinear(np.maximum(raw, 0), height, width))
-        logits[part] = logit
+        maps[part] = evidence.maps
+        heatmaps[part] = _heatmaps(evidence.maps, height, width)
+        logits[part] = evidence.logits
         start += len(batch)
     return CamResult(
         maps=maps,
         heatmaps=heatmaps,
         all_negative=maps.max(axis=(1, 2), initial=-np.inf) <= 0,
         logits=logits,
-        layer=full_name,
+        layer=name,
         target=target,
         method=method,
     )
@@ -133,36 +149,43 @@ def cam_steps(
     -------
     dict
         ``image`` (H, W); ``layer`` y ``target``; ``logit`` (float, el de neumonía); ``features`` y
-        ``gradients`` (h, w, K); ``weights``, la media de los gradientes, (K,) —o (h, w, K) en
-        HiResCAM—; ``weighted_sum`` y ``relu`` (h, w); ``normalised`` (H, W) en 0..1. Las
-        cantidades conservan la precisión de la red; con bfloat16 pasan a float32.
+        ``gradients`` (h, w, K), salvo en Score-CAM, que no deriva y no tiene ``gradients``;
+        ``weights`` (K,) —o (h, w, K) en HiResCAM—; ``weighted_sum`` y ``relu`` (h, w);
+        ``normalised`` (H, W) en 0..1. Las cantidades conservan la precisión de la red; con
+        bfloat16 pasan a float32.
 
     Raises
     ------
+    ConfigError
+        Si el método no pesa canales (``gradient`` y ``occlusion``).
     NeumoniaError
         Como ``grad_cam_raw``.
     """
     image = np.asarray(image)
-    weigh = _method(method)
+    chosen = _method(method)
+    if not chosen.weighs_channels:
+        able = ", ".join(name for name, each in METHODS.items() if each.weighs_channels)
+        raise ConfigError(
+            f"El método {method!r} no pesa canales, así que no tiene estos pasos. Su mapa lo da "
+            f"grad_cam_raw; los pasos existen para: {able}."
+        )
     sign = check_target(target)
-    full_name, conv = find_layer(model, layer)
+    name, conv = _find(model, layer, chosen)
     _check_films(model, image[None])
-    call = differentiate(model, conv, sign)
-    features, gradients, logit = _evaluate(call, next(iterate(image[None], 4, 1)))
-    weights = weigh(features, gradients)
-    raw = weighted_sum(features, weights)
-    positive = np.maximum(raw, 0)
+    explain = chosen.prepare(model, conv, sign, _TOGETHER)
+    evidence = explain(next(iterate(image[None], 4, 1)))
+    weights, gradients = evidence.weights, evidence.gradients
     return {
         "image": image,
-        "layer": full_name,
+        "layer": name,
         "target": target,
-        "logit": float(logit[0]),
-        "features": features[0],
-        "gradients": gradients[0],
-        "weights": weights[0].squeeze(),
-        "weighted_sum": raw[0],
-        "relu": positive[0],
-        "normalised": normalise(resize_bilinear(positive, *image.shape[:2]))[0],
+        "logit": float(evidence.logits[0]),
+        "features": evidence.features[0],
+        **({} if gradients is None else {"gradients": gradients[0]}),
+        "weights": weights[0, 0, 0] if weights.shape[1:3] == (1, 1) else weights[0],
+        "weighted_sum": evidence.maps[0],
+        "relu": np.maximum(evidence.maps[0], 0),
+        "normalised": _heatmaps(evidence.maps, *image.shape[:2])[0],
     }
 
 
@@ -172,22 +195,17 @@ def _method(name: str) -> Method:
     return METHODS[name]
 
 
+def _find(
+    model: "keras.Model", layer: str | None, method: Method
+) -> tuple[str, "keras.layers.Layer | None"]:
+    return find_layer(model, layer) if method.weighs_channels else (INPUT, None)
+
+
+def _heatmaps(maps: np.ndarray, height: int, width: int) -> np.ndarray:
+    return normalise(resize_bilinear(np.maximum(maps, 0), height, width))
+
+
 def _check_films(model: "keras.Model", images: np.ndarray) -> None:
     check_images(images, model.input_shape[1:])
     if not np.isfinite(images).all():
         raise DataError("Las imágenes contienen valores no finitos (NaN o infinito).")
-
-
-def _evaluate(call: Any, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    features, gradients, logit = (_to_numpy(tensor) for tensor in call(batch))
-    if not (np.isfinite(logit).all() and np.isfinite(gradients).all()):
-        raise NeumoniaError(
-            "La red entrega valores no finitos: sus pesos están dañados o el entrenamiento "
-            "divergió. Volvamos a entrenarla o a leerla del disco."
-        )
-    return features, gradients, logit
-
-
-def _to_numpy(tensor: Any) -> np.ndarray:
-    array = tensor.numpy()
-    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)

@@ -1,6 +1,23 @@
 """De los pesos al mapa: suma, ReLU, ampliación y normalización. Solo NumPy."""
 
+from typing import NamedTuple
+
 import numpy as np
+
+
+class Evidence(NamedTuple):
+    """Lo que un método averigua de un lote de N radiografías.
+
+    ``maps`` (N, h, w) es el mapa con su signo, antes de la ReLU, y ``logits`` (N,) el de neumonía.
+    Los métodos que pesan canales dan además ``features`` (N, h, w, K), ``weights``, que se difunden
+    a esa forma, y ``gradients`` (N, h, w, K) si derivan.
+    """
+
+    maps: np.ndarray
+    logits: np.ndarray
+    features: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    gradients: np.ndarray | None = None
 
 
 def weighted_sum(features: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -1,10 +1,12 @@
-"""Lo que Grad-CAM necesita de una red: sus capas, las características y el gradiente del logit."""
+"""Lo que los mapas piden a una red: sus capas, lo que entregan y el gradiente del logit."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from neumonia.errors import ConfigError
+import numpy as np
+
+from neumonia.errors import ConfigError, NeumoniaError
 from neumonia.models.backend import load_keras
 from neumonia.models.batches import compile_call
 from neumonia.models.layers import walk_layers
@@ -66,36 +68,76 @@ def check_target(target: str) -> float:
     return TARGETS[target]
 
 
-def differentiate(model: "keras.Model", layer: "keras.layers.Layer", sign: float) -> Callable:
+def differentiate(
+    model: "keras.Model", layer: "keras.layers.Layer | None", sign: float
+) -> Callable[[np.ndarray], tuple[np.ndarray, ...]]:
     """Compila lote -> (características, gradientes, logit) para la puntuación ``sign * logit``.
 
-    Las características son la salida de ``layer``, (N, h, w, K), y los gradientes la derivada de la
-    puntuación respecto de ellas. El logit devuelto es siempre el de neumonía, (N,).
+    Las características son la salida de ``layer``, (N, h, w, K), o el propio lote si ``layer`` es
+    ``None``; los gradientes, la derivada de la puntuación respecto de ellas. El logit devuelto es
+    siempre el de neumonía, (N,). Todo es float32 o float64, según la precisión de la red.
 
     Raises
     ------
     ConfigError
         Si la última capa no permite leer un logit.
+    NeumoniaError
+        Al usar la función, si la red entrega valores no finitos.
     """
     load_keras()
     import tensorflow as tf
 
-    last = _last_layer(model)
-    read_logit = _logit_reader(last)
+    forward = _forward(model, layer)
 
     def step(batch: "tf.Tensor") -> tuple["tf.Tensor", "tf.Tensor", "tf.Tensor"]:
         # No derivamos los pesos: basta con seguir lo que sale de la imagen, congelados o no.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(batch)
-            with _recording(layer) as inner, _recording(last) as final:
-                model(batch, training=False)
-            logit = read_logit(final[-1])[:, 0]
+            features, logit = forward(batch)
             score = sign * logit
-        features = inner[-1].output
-        gradients = tape.gradient(score, features)
-        return features, gradients, logit
+        return features, tape.gradient(score, features), logit
 
-    return compile_call(step, model.input_shape[1:])
+    return _as_numpy(compile_call(step, model.input_shape[1:]))
+
+
+def observe(
+    model: "keras.Model", layer: "keras.layers.Layer | None"
+) -> Callable[[np.ndarray], tuple[np.ndarray, ...]]:
+    """Compila lote -> (características, logit): como ``differentiate``, sin derivar."""
+    return _as_numpy(compile_call(_forward(model, layer), model.input_shape[1:]))
+
+
+def _forward(model: "keras.Model", layer: "keras.layers.Layer | None") -> Callable:
+    last = _last_layer(model)
+    read_logit = _logit_reader(last)
+
+    def forward(batch: Any) -> tuple[Any, Any]:
+        with ExitStack() as stack:
+            inner = stack.enter_context(_recording(layer)) if layer is not None else None
+            final = stack.enter_context(_recording(last))
+            model(batch, training=False)
+        logit = read_logit(final[-1])[:, 0]
+        return batch if inner is None else inner[-1].output, logit
+
+    return forward
+
+
+def _as_numpy(call: Callable) -> Callable[[np.ndarray], tuple[np.ndarray, ...]]:
+    def checked(batch: np.ndarray) -> tuple[np.ndarray, ...]:
+        arrays = tuple(_to_numpy(tensor) for tensor in call(np.asarray(batch, dtype=np.float32)))
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise NeumoniaError(
+                "La red entrega valores no finitos: sus pesos están dañados o el entrenamiento "
+                "divergió. Volvamos a entrenarla o a leerla del disco."
+            )
+        return arrays
+
+    return checked
+
+
+def _to_numpy(tensor: Any) -> np.ndarray:
+    array = tensor.numpy()
+    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
 
 
 def _convolutions(model: "keras.Model") -> dict[str, "keras.layers.Layer"]:

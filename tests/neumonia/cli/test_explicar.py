@@ -76,6 +76,16 @@ def test_con_un_archivo_y_hacia_la_otra_clase(run, saved_cnn, trained, films, tm
     assert again.out == result.out, "repetir la orden da lo mismo"
 
 
+def test_con_otro_metodo_y_otra_capa(run, saved_cnn, films, tmp_path):
+    options = ("explicar", films[0], "--archivo", saved_cnn, "--salida", tmp_path / "mapas")
+    done = run(*options, "--metodo", "hires_cam", "--capa", "conv3")
+    assert (done.code, done.err) == (0, "")
+    record = json.loads((tmp_path / "mapas" / "film-0.json").read_text(encoding="utf-8"))
+    assert (record["map"]["method"], record["map"]["layer"]) == ("HiResCAM", "conv3")
+    wrong = run(*options, "--capa", "conv9")
+    assert wrong.code == 1 and "conv1, conv2, conv3, conv4" in wrong.err
+
+
 def test_una_imagen_danada_sale_con_uno_pero_las_demas_se_escriben(run, saved_cnn, films, tmp_path):
     folder = films[0].parent
     (folder / "cortada.png").write_bytes(films[0].read_bytes()[:120])
