@@ -101,7 +101,8 @@ def test_ningun_modulo_pasa_de_trescientas_lineas():
 
 def test_importar_el_paquete_no_carga_las_bibliotecas_pesadas():
     code = (
-        "import sys, neumonia, neumonia.study, neumonia.cli, neumonia.gradcam, neumonia.figures;"
+        "import sys, neumonia, neumonia.study, neumonia.cli, neumonia.gradcam, neumonia.trust;"
+        "import neumonia.figures, neumonia.review.runner;"
         "import imprenta.cli;"
         "heavy = ('tensorflow', 'keras', 'matplotlib.pyplot', 'kagglehub');"
         "print([name for name in heavy if name in sys.modules])"

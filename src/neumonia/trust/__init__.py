@@ -26,6 +26,7 @@ from neumonia.trust.localisation import (
     opacity_groups,
     pointing_game,
 )
+from neumonia.trust.marker import marker_zone, stamp_marker
 from neumonia.trust.outside import (
     find_letters,
     outside_shares,
@@ -33,13 +34,35 @@ from neumonia.trust.outside import (
     thorax_region,
     worst_films,
 )
+from neumonia.trust.randomisation import Explain, cascading_randomisation, permuted_labels
+from neumonia.trust.sanity import (
+    Verdict,
+    between_films,
+    cascade_table,
+    label_randomisation,
+    verdict,
+)
+from neumonia.trust.shortcut import ShortcutResult, shortcut_experiment, shortcut_films
+from neumonia.trust.shortcut_repair import REPAIRS, SHORTCUT, VARIANTS, Variant
+from neumonia.trust.similarity import similarity_scores, spearman, ssim, top_overlap
+from neumonia.trust.stability import network_agreement, noise_stability, shift_stability
 
 __all__ = [
     "RANDOM_ORDER",
+    "REPAIRS",
+    "SHORTCUT",
+    "VARIANTS",
     "Curve",
+    "Explain",
     "Faithfulness",
     "Predict",
+    "ShortcutResult",
+    "Variant",
+    "Verdict",
     "baseline_maps",
+    "between_films",
+    "cascade_table",
+    "cascading_randomisation",
     "centre_maps",
     "deletion_curve",
     "energy_inside",
@@ -48,16 +71,30 @@ __all__ = [
     "find_letters",
     "insertion_curve",
     "iou_at_area",
+    "label_randomisation",
     "localisation_scores",
     "localisation_table",
+    "marker_zone",
     "mean_interval",
     "mean_mask_maps",
+    "network_agreement",
+    "noise_stability",
     "opacity_groups",
     "outside_shares",
     "outside_table",
+    "permuted_labels",
     "pointing_game",
     "random_maps",
+    "shift_stability",
+    "shortcut_experiment",
+    "shortcut_films",
+    "similarity_scores",
+    "spearman",
+    "ssim",
+    "stamp_marker",
     "thorax_region",
+    "top_overlap",
     "uniform_maps",
+    "verdict",
     "worst_films",
 ]

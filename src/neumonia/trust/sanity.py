@@ -13,16 +13,17 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from neumonia.errors import ConfigError, DataError
+from neumonia.evaluation import hierarchical_interval, mean_distribution
 from neumonia.evaluation.patients import patient_codes
 from neumonia.trust.checks import check_maps
-from neumonia.trust.intervals import check_patients
+from neumonia.trust.intervals import check_patients, mean_interval
 from neumonia.trust.randomisation import (
     Explain,
     cascading_randomisation,
     permuted_labels,
     run_explainer,
 )
-from neumonia.trust.similarity import constant_maps, spearman, ssim, summary_rows
+from neumonia.trust.similarity import constant_maps, spearman, ssim
 
 if TYPE_CHECKING:
     import keras
@@ -44,6 +45,10 @@ CUT = 0.5
 Una correlación de rangos de 0.5 conserva la cuarta parte de la varianza: quien mira los dos mapas
 todavía ve lo mismo en el mismo sitio.
 """
+COLUMNS = (
+    *("step", "layer", "metric", "value", "low", "high"),
+    *("draws", "draw_min", "draw_max", "n_films", "n_null"),
+)
 OTHER_FILM = "(otra placa)"
 PERMUTED = "(etiquetas permutadas)"
 
@@ -73,12 +78,13 @@ def cascade_table(
     n: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Cuánto se parecen a los mapas originales los de cada paso, con intervalo por paciente.
+    """Cuánto se parecen a los mapas originales los de cada paso, con intervalo del 95 %.
 
     Una red al azar puede parecerse a la nuestra por casualidad, y como es la misma para todas las
     placas, el intervalo por paciente no lo ve. Conviene encadenar varias cascadas:
     ``chain.from_iterable(cascading_randomisation(model, explain, images, s) for s in range(5))``.
-    Cada placa vale entonces la media de sus sorteos, y la tabla da también el menor y el mayor.
+    El valor es entonces la media de los sorteos, y su intervalo varía los pacientes y los sorteos
+    (``hierarchical_interval``).
 
     Las placas cuyo mapa original es constante (casi siempre, nulo) quedan fuera: de un mapa que no
     señalaba nada no se puede decir si cambió.
@@ -110,7 +116,13 @@ def cascade_table(
     names = check_patients(patients, len(kept))[kept]
     steps: dict[str, list[pd.DataFrame]] = {}
     for layer, maps in cascade:
-        steps.setdefault(layer, []).append(_scores(original, np.asarray(maps)[kept]))
+        changed = check_maps(maps)
+        if len(changed) != len(kept):
+            raise DataError(
+                f"Hay {len(kept)} mapas originales y {len(changed)} tras borrar {layer!r}: deben "
+                "ser de las mismas placas, en el mismo orden."
+            )
+        steps.setdefault(layer, []).append(_scores(original, changed[kept]))
     if not steps:
         raise DataError("La cascada está vacía: no hay mapas que comparar con los originales.")
     parts = [
@@ -235,15 +247,17 @@ def _scores(original: ArrayLike, changed: ArrayLike) -> pd.DataFrame:
 
 
 def _rows(
-    step: int, layer: str, draws: list[pd.DataFrame], patients: ArrayLike, n: int, seed: int
+    step: int, layer: str, draws: list[pd.DataFrame], patients: np.ndarray, n: int, seed: int
 ) -> pd.DataFrame:
-    null = sum(int(draw["null"].sum()) for draw in draws)
-    scores = [draw.drop(columns="null") for draw in draws]
-    means = pd.DataFrame([draw.mean() for draw in scores])
-    rows = pd.DataFrame(summary_rows(sum(scores) / len(scores), patients, n, seed))
-    rows["draws"] = len(draws)
-    rows["draw_min"], rows["draw_max"] = means.min().to_numpy(), means.max().to_numpy()
-    rows["n_films"], rows["n_null"] = len(scores[0]), null
-    rows.insert(0, "step", step)
-    rows.insert(1, "layer", layer)
-    return rows
+    n_null = sum(int(draw["null"].sum()) for draw in draws)
+    rows = []
+    for metric in ("ssim", "spearman_abs"):
+        scores = [draw[metric].to_numpy() for draw in draws]
+        value, low, high = mean_interval(np.mean(scores, axis=0), patients, n, seed)
+        if len(draws) > 1 and not np.isnan(low):
+            spread = [mean_distribution(values, patients, n, seed) for values in scores]
+            low, high = hierarchical_interval(spread, n=n, seed=seed)
+        means = [float(values.mean()) for values in scores]
+        ends = (value, low, high, len(draws), min(means), max(means), len(patients), n_null)
+        rows.append((step, layer, metric, *ends))
+    return pd.DataFrame(rows, columns=list(COLUMNS))

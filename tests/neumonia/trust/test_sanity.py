@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_gradient_magnitude
 from sklearn.metrics import roc_auc_score
 
 from neumonia.errors import ConfigError, DataError
+from neumonia.evaluation import hierarchical_interval, mean_distribution
 from neumonia.gradcam import grad_cam
 from neumonia.models import assemble, build_backbone, build_head
 from neumonia.models.backend import load_keras
@@ -290,17 +291,30 @@ def test_un_mapa_invertido_cuenta_como_el_mismo_en_la_correlacion():
     assert value["spearman_abs"] == pytest.approx(1) and value["ssim"] < 0
 
 
-def test_varios_sorteos_de_una_capa_se_promedian_placa_a_placa():
+def test_varios_sorteos_de_una_capa_se_promedian_y_el_intervalo_los_varia():
     original, draws = random_maps(0), [random_maps(seed) for seed in (1, 2, 3)]
     draws[2][:4] = 0
     table = cascade_table(original, [("conv", maps) for maps in draws], PATIENTS, n=200)
     by_film = np.array([ssim(original, maps) for maps in draws])
     row = table.iloc[0]
     assert (row["step"], row["draws"], row["n_films"], row["n_null"]) == (1, 3, 24, 4)
-    expected = mean_interval(by_film.mean(axis=0), PATIENTS, 200)
-    np.testing.assert_allclose(row[["value", "low", "high"]].astype(float), expected, rtol=1e-9)
     means = by_film.mean(axis=1)
-    np.testing.assert_allclose([row["draw_min"], row["draw_max"]], [means.min(), means.max()])
+    np.testing.assert_allclose(
+        row[["value", "draw_min", "draw_max"]].astype(float),
+        [means.mean(), means.min(), means.max()],
+    )
+    spread = [mean_distribution(values, PATIENTS, 200) for values in by_film]
+    assert (row["low"], row["high"]) == hierarchical_interval(spread, n=200)
+
+
+def test_si_los_sorteos_no_se_parecen_el_intervalo_se_ensancha():
+    original = random_maps(0)
+    draws = [("conv", original), ("conv", random_maps(1)), ("conv", 1 - original)]
+    table = cascade_table(original, draws, PATIENTS, n=400).set_index("metric")
+    low, value, high = table.loc["spearman_abs", ["low", "value", "high"]]
+    assert value == pytest.approx(2 / 3, abs=0.05) and low < 0.4 and high > 0.95
+    alone = cascade_table(original, draws, ["p"] * 24, n=50)
+    assert alone[["low", "high"]].isna().all(axis=None)
 
 
 def test_no_cuentan_las_placas_cuyo_mapa_original_no_senalaba_nada():
@@ -324,7 +338,9 @@ def test_un_mapa_que_se_apaga_ha_cambiado():
     assert (table.set_index("metric").loc["spearman_abs", ["value", "low", "high"]] == 0).all()
 
 
-def test_una_cascada_vacia_es_un_error():
+def test_una_cascada_vacia_o_de_otras_placas_es_un_error():
+    with pytest.raises(DataError, match="24 mapas originales y 20 tras borrar 'conv'"):
+        cascade_table(random_maps(0), [("conv", random_maps(1, 20))], PATIENTS)
     with pytest.raises(DataError, match="vacía"):
         cascade_table(random_maps(0), [], PATIENTS)
 
