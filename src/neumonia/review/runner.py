@@ -68,7 +68,8 @@ class Review:
         used: list[Study] = []
 
         def open_one(config: Config) -> Study:
-            study = Study(config, progress=False)
+            # Cambia la semilla del entrenamiento, no las radiografías que genera la maqueta.
+            study = Study(config.with_changes(data_seed=self.base.seed), progress=False)
             used.append(study)
             return study
 

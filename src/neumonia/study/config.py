@@ -56,6 +56,9 @@ class Config:
         Radiografías de la maqueta; las otras fuentes lo ignoran.
     difficulty : float en [0, 1]
         Dificultad de la maqueta.
+    data_seed : int, optional
+        Semilla de la maqueta; sin ella, ``seed``. Sirve para repetir un entrenamiento con otra
+        semilla sobre las mismas radiografías. Las otras fuentes la ignoran.
     root : Path, optional
         Dónde están los datos. No forma parte de la identidad del estudio: la huella de los
         datos, sí.
@@ -79,6 +82,7 @@ class Config:
     precision: str = "float32"
     n_films: int = 1200
     difficulty: float = 0.5
+    data_seed: int | None = None
     root: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
@@ -88,6 +92,8 @@ class Config:
         _at_least("--semilla", self.seed, 0)
         if self.seed > _MAX_SEED:
             raise ConfigError(f"--semilla no puede pasar de {_MAX_SEED}; llegó {self.seed}.")
+        if self.data_seed is not None:
+            _at_least("data_seed", self.data_seed, 0)
         _at_least("size", self.size, 32)
         for name in _COUNTS:
             _at_least(name, getattr(self, name), 1)
@@ -134,6 +140,8 @@ class Config:
         """Los campos que determinan los números, listos para JSON (sin ``root``)."""
         values = asdict(self)
         del values["root"]
+        if self.data_seed is None:
+            del values["data_seed"]
         return values
 
 

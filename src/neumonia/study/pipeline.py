@@ -58,7 +58,7 @@ class Study:
         return open_dataset(
             c.dataset,
             root=c.root,
-            seed=c.seed,
+            seed=c.seed if c.data_seed is None else c.data_seed,
             n_films=c.n_films,
             size=c.size,
             difficulty=c.difficulty,

@@ -10,7 +10,7 @@ from neumonia.review.catalogue import CANDIDATES, TRIALS, Trial
 from neumonia.review.chosen import train_final
 from neumonia.review.runner import CNN_CHANGES, FINAL_SEEDS, PARTS, SEEDS, Review
 from neumonia.review.second import open_candidate
-from neumonia.study import Config
+from neumonia.study import Config, Study
 
 SMALL = {"size": 32, "epochs": 1, "precision": "float32", "batch_size": 16}
 
@@ -176,3 +176,24 @@ def test_el_elegido_de_principio_a_fin_y_otra_vez_sin_entrenar(review, monkeypat
     review.run("elegido")
     assert {file.name: file.read_bytes() for file in review.folder.iterdir()} == before
     assert FINAL_SEEDS == (0, 1, 2)
+
+
+def test_en_la_maqueta_las_semillas_comparten_radiografias(tmp_path, monkeypatch, tiny_vgg16):
+    """La maqueta nace de una semilla: si cambiara con el entrenamiento, también la prueba."""
+    monkeypatch.setenv("NEUMONIA_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(
+        runner, "TRIALS", {"mejor": Trial("ajuste", trainable_from="block5", **SMALL)}
+    )
+    monkeypatch.setattr(runner, "FINAL_SEEDS", (0, 1))
+    base = Config.create("maqueta", n_films=120, size=32, seed=4)
+    review = Review(base, tmp_path / "salida", report=lambda text: None)
+    write_json(review.folder / "ensayos.json", {"chosen": "mejor"})
+    review.run("elegido")
+    table = pd.read_csv(review.folder / "elegido.csv")
+    study = Study(base.with_changes(split="oficial"), progress=False)
+    assert (
+        table["image_id"].tolist()
+        == study.dataset.manifest["image_id"][study.rows("test")].tolist()
+    )
+    assert table[["p_0", "p_1", "p"]].notna().all(axis=None)
+    assert (table["p_0"] != table["p_1"]).any(), "y cada semilla entrena otra red"

@@ -138,3 +138,10 @@ class TestEntorno:
     def test_un_valor_impropio_se_explica(self, name, value, message):
         with pytest.raises(ConfigError, match=message):
             Config.from_environment({name: value})
+
+
+def test_la_semilla_de_los_datos_solo_cuenta_si_se_da():
+    assert "data_seed" not in Config().identity()
+    assert Config(data_seed=3).identity()["data_seed"] == 3
+    with pytest.raises(ConfigError, match="data_seed debe ser un entero de al menos 0"):
+        Config(data_seed=-1)
