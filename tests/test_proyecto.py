@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from neumonia.study.mnist_published import ROUNDS
 from neumonia.study.report import BEGIN, END, table_block
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -134,13 +135,23 @@ def test_las_ordenes_make_del_readme_existen():
         assert re.search(rf"^{order}:", makefile, re.M), f"make {order}"
 
 
-def test_ningun_archivo_publicado_lleva_pesos_modelos_ni_radiografias():
+def git(*arguments: str) -> list[str]:
     try:
         done = subprocess.run(
-            ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+            ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
         )
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("no estamos en un repositorio de git")
-    files = done.stdout.split()
+    return done.stdout.splitlines()
+
+
+def test_ningun_archivo_publicado_lleva_pesos_modelos_ni_radiografias():
+    files = git("ls-files")
     wrong = [f for f in files if f.endswith((".keras", ".h5", ".npz", ".npy", ".jpeg", ".jpg"))]
     assert not wrong
+
+
+def test_git_no_se_calla_ningun_resultado_publicado():
+    folders = ["estudio/kermany", *(f"estudio/pneumoniamnist/{name}" for name in ROUNDS.values())]
+    assert git("ls-files", *folders)
+    assert not git("ls-files", "--others", "--ignored", "--exclude-standard", *folders)

@@ -6,6 +6,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from matplotlib.text import Text
+from scipy.special import expit
 
 from neumonia.figures import Illustration
 from neumonia.figures.base import book_style
@@ -84,11 +85,7 @@ def labels() -> np.ndarray:
 def models(labels) -> dict[str, np.ndarray]:
     """Probabilidades de una red prudente y de otra demasiado segura."""
     rng = np.random.default_rng(2)
-
-    def sigmoid(x):
-        return 1 / (1 + np.exp(-x))
-
     return {
-        "CNN": sigmoid(rng.normal(np.where(labels, 2.5, -0.3), 1.5)),
-        "VGG16": sigmoid(rng.normal(np.where(labels, 9.0, -2.0), 5)),
+        "CNN": expit(rng.normal(np.where(labels, 2.5, -0.3), 1.5)),
+        "VGG16": expit(rng.normal(np.where(labels, 9.0, -2.0), 5)),
     }

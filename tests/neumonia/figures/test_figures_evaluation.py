@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from neumonia.errors import ConfigError, DataError
 from neumonia.evaluation import binary_metrics
@@ -16,13 +17,9 @@ def labels() -> np.ndarray:
 @pytest.fixture
 def models(labels) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(2)
-
-    def sigmoid(x):
-        return 1 / (1 + np.exp(-x))
-
     return {
-        "CNN": sigmoid(rng.normal(np.where(labels, 2.5, -0.3), 1.5)),
-        "VGG16": sigmoid(rng.normal(np.where(labels, 3.0, -2.0), 1.5)),
+        "CNN": expit(rng.normal(np.where(labels, 2.5, -0.3), 1.5)),
+        "VGG16": expit(rng.normal(np.where(labels, 3.0, -2.0), 1.5)),
     }
 
 
