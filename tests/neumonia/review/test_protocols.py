@@ -187,6 +187,20 @@ def test_el_intervalo_de_la_diferencia_suma_las_varianzas_de_las_dos_partes():
     assert (high - low) / (side[2] - side[1]) == pytest.approx(np.sqrt(2), rel=0.1)
 
 
+def test_la_diferencia_es_con_menos_sin_y_su_intervalo_cae_del_mismo_lado():
+    level = {"con": 0.9, "sin": 0.6}
+    rng = np.random.default_rng(0)
+    found = {side: {"n": 9, "roc_auc": v, "accuracy": v} for side, v in level.items()}
+    draws = {
+        side: dict.fromkeys(("roc_auc", "accuracy"), rng.normal(v, 0.01, 2000))
+        for side, v in level.items()
+    }
+    shared = summarize_shared([({"seed": 0, **found}, draws)])["mean"]["diferencia"]
+    for value, low, high in shared.values():
+        assert value == pytest.approx(0.3)
+        assert 0.2 < low < value < high < 0.4
+
+
 def test_la_prueba_oficial_usa_los_mismos_remuestreos_en_todas_las_semillas(hospital, opened):
     """Con las mismas predicciones, dos semillas dan la misma distribución solo en la oficial."""
 

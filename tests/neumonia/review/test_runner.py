@@ -1,5 +1,7 @@
 """Las partes: qué pide cada una, qué escribe, de quién depende y qué se niega a hacer."""
 
+from dataclasses import asdict
+
 import pandas as pd
 import pytest
 
@@ -136,6 +138,20 @@ def test_no_se_mide_otro_elegido_en_la_prueba_oficial(review, monkeypatch, exam,
     with pytest.raises(ConfigError, match=rf"«{first}».*«{second}».*elegir con la prueba"):
         review.run(part)
     assert read_json(review.folder / f"{part}.json") == {"key": first}
+
+
+@pytest.mark.parametrize("changed", ["key", "trial"])
+def test_basta_con_que_cambie_el_nombre_o_la_configuracion_para_no_abrir_la_prueba(
+    review, monkeypatch, changed
+):
+    monkeypatch.setattr(runner, "run_chosen", lambda *args: ({}, pd.DataFrame()))
+    key, other = list(TRIALS)[:2]
+    same = {"key": key, "trial": asdict(TRIALS[key])}
+    write_json(review.folder / "ensayos.json", {"chosen": key})
+    changes = {"key": other, "trial": {**same["trial"], "size": 1}}
+    write_json(review.folder / "elegido.json", {**same, changed: changes[changed]})
+    with pytest.raises(ConfigError, match="elegir con la prueba"):
+        review.run("elegido")
 
 
 def test_cada_apertura_entrena_y_predice_a_su_manera(review, monkeypatch):
