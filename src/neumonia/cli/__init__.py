@@ -22,7 +22,7 @@ _EPILOG = """ejemplos:
 
 def build_parser() -> SpanishParser:
     """El analizador con todas las órdenes."""
-    from neumonia.cli import card, data, explain, miniature, review, study
+    from neumonia.cli import card, data, evidence, explain, miniature, review, study
 
     parser = SpanishParser(prog="neumonia", description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument(
@@ -39,6 +39,7 @@ def build_parser() -> SpanishParser:
     miniature.add_command(add)
     card.add_command(add)
     explain.add_command(add)
+    evidence.add_command(add)
     return parser
 
 

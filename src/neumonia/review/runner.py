@@ -1,13 +1,12 @@
 """Las partes de la revisión: cada una se calcula sola, se guarda al terminar y no se repite."""
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from neumonia.errors import ConfigError, DataError
-from neumonia.files import read_json, write_json, write_text
+from neumonia.files import read_json
 from neumonia.review.catalogue import CANDIDATES, TRIALS, Trial
 from neumonia.review.chosen import run_chosen, train_final
 from neumonia.review.imbalance import run_imbalance
@@ -18,7 +17,7 @@ from neumonia.review.shortcuts import run_shortcuts
 from neumonia.review.trials import run_trials
 from neumonia.study import Config, Study
 from neumonia.study.export import predictions_csv
-from neumonia.study.provenance import provenance
+from neumonia.study.parts import read_part, write_part
 from neumonia.study.store import Product
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -74,28 +73,7 @@ class Review:
             return study
 
         results, files = PARTS[name](self, open_one)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for file, text in files.items():
-            write_text(self.folder / file, text)
-        path = self.folder / f"{name}.json"
-        write_json(path, results)
-        self._sign(name, used)
-        return path
-
-    def _sign(self, name: str, studies: list[Study]) -> None:
-        """Añade a ``provenance.json`` de dónde salió la parte ``name`` y lo que costó."""
-        path = self.folder / "provenance.json"
-        signed = read_json(path) if path.exists() else {}
-        stamp = provenance(studies[0])
-        # Cada parte recorre varias particiones y semillas: están en sus resultados.
-        for single in ("split", "config"):
-            stamp.pop(single)
-        served = {key: item for study in studies for key, item in study.store.served.items()}
-        seconds: dict[str, float] = {}
-        for key, item in sorted(served.items()):
-            kind = key.rsplit("-", 1)[0]
-            seconds[kind] = round(seconds.get(kind, 0.0) + item.seconds, 2)
-        write_json(path, {**signed, name: {**stamp, "seconds": seconds}})
+        return write_part(self.folder, name, results, files, used)
 
     def read(self, name: str) -> dict[str, Any]:
         """Los resultados ya publicados de la parte ``name``.
@@ -105,13 +83,7 @@ class Review:
         DataError
             Si aún no se ha calculado.
         """
-        path = self.folder / f"{name}.json"
-        if not path.exists():
-            raise DataError(
-                f"Falta {path.name}: calculemos antes esa parte con "
-                f"«neumonia revision {name} --salida {os.path.relpath(self.folder)}»."
-            )
-        return read_json(path)
+        return read_part(self.folder, name, "revision")
 
 
 Part = tuple[dict[str, Any], dict[str, str]]

@@ -25,7 +25,7 @@ def images_recipe(study: "Study") -> dict[str, Any]:
 def cnn_recipe(study: "Study") -> dict[str, Any]:
     """La CNN entrenada."""
     c = study.config
-    return _training_recipe(study, c.epochs_cnn, c.patience_cnn, c.batch_cnn, "neumonia.models.cnn")
+    return training_recipe(study, c.epochs_cnn, c.patience_cnn, c.batch_cnn, "neumonia.models.cnn")
 
 
 def features_recipe(study: "Study") -> dict[str, Any]:
@@ -42,7 +42,7 @@ def vgg16_recipe(study: "Study") -> dict[str, Any]:
     """La cabeza entrenada sobre esas características."""
     c = study.config
     return {
-        **_training_recipe(
+        **training_recipe(
             study, c.epochs_head, c.patience_head, c.batch_head, "neumonia.models.vgg16"
         ),
         "features": features_recipe(study),
@@ -58,7 +58,7 @@ def maps_recipe(study: "Study", name: str, per_outcome: int) -> dict[str, Any]:
     }
 
 
-def _training_recipe(
+def training_recipe(
     study: "Study", epochs: int, patience: int, batch_size: int, architecture: str
 ) -> dict[str, Any]:
     c = study.config

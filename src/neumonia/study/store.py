@@ -11,7 +11,7 @@ from typing import Any
 from neumonia.errors import NeumoniaError
 from neumonia.files import atomic_dir, digest, read_json, write_json
 
-_STAMP = "producto.json"
+STAMP = "producto.json"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Store:
         """El producto guardado, o ``None`` si no está, quedó dañado o le falta un archivo."""
         folder = self.path(kind, recipe)
         try:
-            stamp = read_json(folder / _STAMP)
+            stamp = read_json(folder / STAMP)
             found = Product(
                 folder, stamp["key"], stamp["recipe"], float(stamp["seconds"]), fresh=False
             )
@@ -79,7 +79,7 @@ class Store:
             build(temporary)
             seconds = round(time.perf_counter() - start, 2)
             stamp = {"key": folder.name, "recipe": recipe, "seconds": seconds}
-            write_json(temporary / _STAMP, {**stamp, "files": _inventory(temporary)})
+            write_json(temporary / STAMP, {**stamp, "files": _inventory(temporary)})
         return Product(folder, folder.name, recipe, seconds, fresh=True)
 
 
