@@ -1,8 +1,8 @@
 """Las redes que se examinan: las dos del estudio y la CNN que promedia en lugar de aplanar."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from neumonia.errors import ConfigError
 from neumonia.files import digest, write_text
-from neumonia.gradcam import conv_layers, grad_cam
+from neumonia.gradcam import conv_layers, explainer
 from neumonia.study import Study, recipes
 from neumonia.trust import Explain
 
@@ -52,8 +52,19 @@ class Network:
         return TITLES[self.key]
 
     def explain(self, method: str, layer: str | None = None) -> Explain:
-        """``(red, radiografías) -> mapas``, con el método y la capa ya elegidos."""
-        return partial(grad_cam, layer=layer, method=method)
+        """``(red, radiografías) -> mapas``, con el método y la capa ya elegidos.
+
+        Se prepara una vez por red, aunque le cambien los pesos.
+        """
+        prepared: dict[int, tuple[Any, Callable]] = {}
+
+        def run(model: "keras.Model", films: np.ndarray) -> np.ndarray:
+            if id(model) not in prepared:
+                # Con la red guardada al lado, su identificador no puede pasar a otra.
+                prepared[id(model)] = (model, explainer(model, layer=layer, method=method))
+            return prepared[id(model)][1](films).heatmaps
+
+        return run
 
 
 def open_network(study: Study, key: str) -> Network:

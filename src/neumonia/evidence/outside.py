@@ -7,7 +7,6 @@ import pandas as pd
 
 from neumonia.evidence.exam import FAST, Exam
 from neumonia.evidence.networks import Network
-from neumonia.gradcam import grad_cam
 from neumonia.study.parts import records
 from neumonia.training import sigmoid
 from neumonia.trust import outside_shares, outside_table, worst_films
@@ -37,7 +36,7 @@ def run_outside(exam: Exam) -> dict[str, Any]:
     for network in exam.networks:
         for method in FAST[:2] if network.slow else FAST:
             exam.report(f"Calor fuera del tórax: {network.title}, {method}")
-            shares = _shares(exam, network, method, test)
+            shares = heat_outside(exam, network, method, test)
             table = outside_table(shares, labels, patients, exam.budget.resamples, exam.seed)
             rows += records(table.assign(network=network.key, method=method))
             if method == FAST[0]:
@@ -46,11 +45,12 @@ def run_outside(exam: Exam) -> dict[str, Any]:
     return {"rows": rows, "worst": worst}
 
 
-def _shares(exam: Exam, network: Network, method: str, test: np.ndarray) -> pd.DataFrame:
-    parts = []
+def heat_outside(exam: Exam, network: Network, method: str, test: np.ndarray) -> pd.DataFrame:
+    """``outside_shares`` de los mapas de las posiciones ``test``, sin tenerlos todos a la vez."""
+    explain, parts = network.explain(method), []
     for start in range(0, len(test), _TOGETHER):
         films = exam.images(test[start : start + _TOGETHER])
-        parts.append(outside_shares(grad_cam(network.model, films, method=method), films))
+        parts.append(outside_shares(explain(network.model, films), films))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from neumonia.errors import ConfigError
 from neumonia.evidence.exam import Budget, Exam
 from neumonia.evidence.fidelity import run_fidelity
+from neumonia.evidence.gallery import draw_shortcut, run_gallery, save_figures
 from neumonia.evidence.localisation import run_localisation
 from neumonia.evidence.networks import open_network
 from neumonia.evidence.outside import run_outside
@@ -146,6 +147,15 @@ def _stability(evidence: Evidence, open_seed: OpenSeed, folder: Path) -> dict[st
     return run_stability(evidence.exam, open_seed, evidence.seeds)
 
 
+def _shortcut(evidence: Evidence, open_seed: OpenSeed, folder: Path) -> dict[str, Any]:
+    found, results = run_shortcut(evidence.exam)
+    return {**found, "figures": save_figures(folder, draw_shortcut(results), "atajo")}
+
+
+def _gallery(evidence: Evidence, open_seed: OpenSeed, folder: Path) -> dict[str, Any]:
+    return run_gallery(evidence.exam, folder)
+
+
 def _simple(measure: Callable[[Exam], dict[str, Any]]) -> Run:
     return lambda evidence, open_seed, folder: measure(evidence.exam)
 
@@ -156,5 +166,6 @@ PARTS: dict[str, Part] = {
     "cordura": Part((_MAQUETA, _KERMANY), _simple(run_sanity), ("sanity", "permuted")),
     "estabilidad": Part((_MAQUETA, _KERMANY), _stability, ("stability",)),
     "fuera": Part((_KERMANY,), _simple(run_outside), ("outside",)),
-    "atajo": Part((_MAQUETA,), _simple(lambda exam: run_shortcut(exam)[0]), ("shortcut",)),
+    "atajo": Part((_MAQUETA,), _shortcut, ("shortcut", "gallery")),
+    "figuras": Part((_MAQUETA, _KERMANY), _gallery, ("gallery", "outside")),
 }

@@ -40,7 +40,7 @@ def run_sanity(exam: Exam) -> dict[str, Any]:
     permuted = {}
     for network in exam.networks:
         twin = None
-        if network.key in PERMUTABLE:
+        if network.key in PERMUTABLE.get(exam.study.dataset.name, ()):
             exam.report(f"Cordura: {network.title}, etiquetas permutadas")
             twin = open_permuted(exam.study, network.key)
             permuted[network.key] = {"n_train": twin.n_train, "train_accuracy": twin.train_accuracy}

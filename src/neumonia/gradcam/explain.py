@@ -4,6 +4,7 @@ El que da nombre a las funciones es Grad-CAM: Selvaraju y otros (2017), «Grad-C
 Explanations from Deep Networks via Gradient-based Localization», ICCV. Cada método cita su fuente.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,80 @@ class CamResult:
     method: str
 
 
+def explainer(
+    model: "keras.Model",
+    target: str = "PNEUMONIA",
+    layer: str | None = None,
+    batch_size: int = 32,
+    method: str = "grad_cam",
+) -> Callable[[np.ndarray], CamResult]:
+    """Prepara un método una sola vez para explicar muchas tandas de radiografías.
+
+    Preparar es compilar, y en una red pequeña cuesta más que el propio mapa. Lo que se devuelve lee
+    los pesos de ``model`` en cada llamada: si los cambiamos, los mapas cambian.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Secuencial o funcional, con modelos anidados o sin ellos. Su última capa da un logit o la
+        sigmoide de un logit; en los dos casos explicamos el logit.
+    target : {"PNEUMONIA", "NORMAL"}
+        Con NORMAL explicamos el logit cambiado de signo.
+    layer : str, optional
+        Una de ``conv_layers(model)``; por omisión la última. ``gradient`` y ``occlusion`` trabajan
+        sobre los píxeles y no la miran.
+    batch_size : int
+        Imágenes que pasan a la vez por la red. ``score_cam`` y ``occlusion`` tapan cada radiografía
+        muchas veces (una por canal; unas 250) y también así limitan su memoria.
+    method : {"grad_cam", "hires_cam", "grad_cam++", "score_cam", "gradient", "occlusion"}
+        Sus fórmulas y fuentes, en ``neumonia.gradcam.methods`` y ``neumonia.gradcam.perturbation``.
+
+    Returns
+    -------
+    función (N, H, W) -> CamResult
+        Recibe uint8 o float en 0..255, del tamaño que espera la red. Lanza ``DataError`` si la
+        forma no es la de la red o hay valores no finitos, y ``NeumoniaError`` si la red entrega
+        valores no finitos.
+
+    Raises
+    ------
+    ConfigError
+        Si la capa, la clase o el método no existen; el mensaje lista los que hay.
+    """
+    chosen = _method(method)
+    sign = check_target(target)
+    name, conv = _find(model, layer, chosen)
+    explain = chosen.prepare(model, conv, sign, batch_size)
+
+    def run(images: np.ndarray) -> CamResult:
+        images = np.asarray(images)
+        _check_films(model, images)
+        height, width = images.shape[1:3]
+        low_size = (height, width) if conv is None else conv.output.shape[1:3]
+        maps = np.empty((len(images), *low_size), np.float32)
+        heatmaps = np.empty((len(images), height, width), np.float32)
+        logits = np.empty(len(images))
+        start = 0
+        for batch in iterate(images, 4, batch_size):
+            evidence = explain(batch)
+            part = slice(start, start + len(batch))
+            maps[part] = evidence.maps
+            heatmaps[part] = _heatmaps(evidence.maps, height, width)
+            logits[part] = evidence.logits
+            start += len(batch)
+        return CamResult(
+            maps=maps,
+            heatmaps=heatmaps,
+            all_negative=maps.max(axis=(1, 2), initial=-np.inf) <= 0,
+            logits=logits,
+            layer=name,
+            target=target,
+            method=method,
+        )
+
+    return run
+
+
 def grad_cam(
     model: "keras.Model",
     images: np.ndarray,
@@ -78,62 +153,21 @@ def grad_cam_raw(
 ) -> CamResult:
     """Calcula los mapas y conserva lo que la normalización borra.
 
+    Para explicar varias tandas con la misma red, ``explainer`` se prepara una sola vez.
+
     Parameters
     ----------
-    model : keras.Model
-        Secuencial o funcional, con modelos anidados o sin ellos. Su última capa da un logit o la
-        sigmoide de un logit; en los dos casos explicamos el logit.
     images : ndarray (N, H, W)
         uint8 o float en 0..255, del tamaño que espera la red.
-    target : {"PNEUMONIA", "NORMAL"}
-        Con NORMAL explicamos el logit cambiado de signo.
-    layer : str, optional
-        Una de ``conv_layers(model)``; por omisión la última. ``gradient`` y ``occlusion`` trabajan
-        sobre los píxeles y no la miran.
-    batch_size : int
-        Imágenes que pasan a la vez por la red. ``score_cam`` y ``occlusion`` tapan cada radiografía
-        muchas veces (una por canal; unas 250) y también así limitan su memoria.
-    method : {"grad_cam", "hires_cam", "grad_cam++", "score_cam", "gradient", "occlusion"}
-        Sus fórmulas y fuentes, en ``neumonia.gradcam.methods`` y ``neumonia.gradcam.perturbation``.
+    model, target, layer, batch_size, method
+        Como en ``explainer``.
 
     Raises
     ------
-    ConfigError
-        Si la capa, la clase o el método no existen; el mensaje lista los que hay.
-    DataError
-        Si la forma de las imágenes no es la de la red o contienen valores no finitos.
-    NeumoniaError
-        Si la red entrega valores no finitos.
+    ConfigError, DataError, NeumoniaError
+        Como ``explainer`` y la función que devuelve.
     """
-    images = np.asarray(images)
-    chosen = _method(method)
-    sign = check_target(target)
-    name, conv = _find(model, layer, chosen)
-    _check_films(model, images)
-    explain = chosen.prepare(model, conv, sign, batch_size)
-    height, width = images.shape[1:3]
-
-    low_size = (height, width) if conv is None else conv.output.shape[1:3]
-    maps = np.empty((len(images), *low_size), np.float32)
-    heatmaps = np.empty((len(images), height, width), np.float32)
-    logits = np.empty(len(images))
-    start = 0
-    for batch in iterate(images, 4, batch_size):
-        evidence = explain(batch)
-        part = slice(start, start + len(batch))
-        maps[part] = evidence.maps
-        heatmaps[part] = _heatmaps(evidence.maps, height, width)
-        logits[part] = evidence.logits
-        start += len(batch)
-    return CamResult(
-        maps=maps,
-        heatmaps=heatmaps,
-        all_negative=maps.max(axis=(1, 2), initial=-np.inf) <= 0,
-        logits=logits,
-        layer=name,
-        target=target,
-        method=method,
-    )
+    return explainer(model, target, layer, batch_size, method)(images)
 
 
 def cam_steps(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neumonia.errors import ConfigError, DataError, NeumoniaError
-from neumonia.gradcam import cam_steps, conv_layers, grad_cam, grad_cam_raw
+from neumonia.gradcam import cam_steps, conv_layers, explainer, grad_cam, grad_cam_raw
 from neumonia.gradcam.maps import normalise, resize_bilinear
 from neumonia.models import assemble, build_backbone, build_cnn, build_head, load_backbone
 from neumonia.models.backend import load_keras
@@ -252,6 +252,29 @@ def test_por_lotes_o_una_por_una_da_lo_mismo():
         assert np.abs(apart.maps - together.maps).max() < 1e-5
     alone = np.concatenate([grad_cam(model, images[i : i + 1]) for i in range(5)])
     assert np.abs(alone - together.heatmaps).max() < 1e-5
+
+
+@pytest.mark.parametrize("method", ["grad_cam", "gradient", "occlusion"])
+def test_preparado_una_vez_explica_muchas_tandas_y_lee_los_pesos_de_ahora(method, monkeypatch):
+    model = small_network()
+    prepared = explainer(model, method=method)
+    # Después de preparar ya no se compila nada.
+    monkeypatch.setattr("neumonia.gradcam.network.compile_call", None)
+    first, second = films(3), films(2, seed=9)
+    found = [prepared(first), prepared(second)]
+    model.set_weights(small_network(seed=11).get_weights())
+    found.append(prepared(first))
+    monkeypatch.undo()
+    expected = [
+        grad_cam_raw(small_network(), first, method=method),
+        grad_cam_raw(small_network(), second, method=method),
+        grad_cam_raw(small_network(seed=11), first, method=method),
+    ]
+    for got, wanted in zip(found, expected, strict=True):
+        assert got.heatmaps == pytest.approx(wanted.heatmaps, abs=1e-6)
+        assert got.logits == pytest.approx(wanted.logits)
+        assert (got.layer, got.method) == (wanted.layer, wanted.method)
+    assert np.abs(found[0].heatmaps - found[2].heatmaps).max() > 0.05
 
 
 def test_entero_o_real_con_canal_o_sin_el_es_la_misma_imagen():

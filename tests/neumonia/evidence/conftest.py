@@ -1,0 +1,58 @@
+"""Un estudio diminuto sobre la maqueta y una red hecha a mano, para examinar mapas en segundos."""
+
+import numpy as np
+import pytest
+
+from neumonia.evidence.exam import Budget, Exam
+from neumonia.evidence.networks import Network
+from neumonia.models.backend import load_keras
+from neumonia.study import Config, Study
+
+TINY = Budget(films=6, few=3, draws=2, few_draws=1, resamples=50, steps=4)
+
+
+def tiny_model(seed: int = 0, size: int = 32):
+    """Dos convoluciones, el promedio y un logit; sin entrenar y siempre igual."""
+    keras = load_keras()
+    layers = keras.layers
+
+    def start(number: int):
+        return keras.initializers.GlorotUniform(seed=10 * seed + number)
+
+    return keras.Sequential(
+        [
+            keras.Input((size, size, 1)),
+            layers.Rescaling(1 / 255, name="rescaling"),
+            layers.Conv2D(3, 3, activation="relu", kernel_initializer=start(1), name="conv1"),
+            layers.MaxPooling2D(2, name="pool1"),
+            layers.Conv2D(4, 3, activation="relu", kernel_initializer=start(2), name="conv2"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(1, kernel_initializer=start(3), name="logit"),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Study:
+    with pytest.MonkeyPatch.context() as patch:
+        cache = tmp_path_factory.mktemp("confianza")
+        patch.setenv("NEUMONIA_CACHE", str(cache))
+        small = Config.create("maqueta", n_films=120, size=32, epochs_cnn=1, epochs_head=1)
+        found = Study(small, cache=cache, progress=False)
+        # Se leen ahora, con esta carpeta de trabajo.
+        assert len(found.images) == 120
+        yield found
+
+
+@pytest.fixture(scope="module")
+def network(study) -> Network:
+    """Acierta todas las positivas menos la primera de la prueba; lo dice su logit, no el modelo."""
+    logits = np.where(study.labels == 1, 2.0, -2.0)
+    test = study.rows("test")
+    logits[test[study.labels[test] == 1][0]] = -1.0
+    return Network("cnn", "cnn-hecha-a-mano", tiny_model(), logits, ("conv1", "conv2"), slow=False)
+
+
+@pytest.fixture(scope="module")
+def exam(study, network) -> Exam:
+    return Exam(study, (network,), TINY)
