@@ -19,13 +19,14 @@ ifneq ($(PARTICION),)
 export NEUMONIA_PARTICION := $(PARTICION)
 endif
 
-.PHONY: ayuda libro pruebas estudio estudio-completo miniatura cuadernos revisar limpiar
+.PHONY: ayuda libro pruebas estudio estudio-completo confianza miniatura cuadernos revisar limpiar
 
 ayuda:
 	@echo "make libro      el sitio y el PDF, en _book/   (DATOS=kermany RAIZ=ruta para las radiografías reales)"
 	@echo "make pruebas    todas las pruebas, con cobertura"
 	@echo "make estudio    el estudio completo, en estudio/DATOS/PARTICION/"
 	@echo "make estudio-completo   además, lo que pediría un revisor: horas, y se puede retomar"
+	@echo "make confianza  mide si los mapas merecen confianza, en estudio/confianza/DATOS/: cerca de una hora, y se puede retomar"
 	@echo "make miniatura  la red de 28 píxeles sobre PneumoniaMNIST (RAIZ=ruta/al.npz)"
 	@echo "make cuadernos  un cuaderno ejecutado por capítulo, en _book/cuadernos/"
 	@echo "make revisar    revisa los capítulos sin ejecutarlos"
@@ -56,6 +57,9 @@ estudio-completo: $(LISTO)
 	$(BIN)/neumonia estudio --particion paciente --salida $(or $(SALIDA),estudio/$(DATOS))/paciente --sin-modelos
 	$(BIN)/neumonia estudio --particion oficial --salida $(or $(SALIDA),estudio/$(DATOS))/oficial --sin-modelos
 	$(BIN)/neumonia revision --salida $(or $(SALIDA),estudio/$(DATOS))/revision
+
+confianza: $(LISTO)
+	$(BIN)/neumonia confianza --salida $(or $(SALIDA),estudio/confianza/$(DATOS))
 
 miniatura: $(LISTO)
 	$(BIN)/neumonia miniatura --vuelta 1 --busqueda --salida $(or $(SALIDA),estudio/pneumoniamnist)/28px $(if $(RAIZ),--raiz "$(abspath $(RAIZ))")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from neumonia.cli.parser import SpanishParser
 from neumonia.cli.study import add_options, config_from
+from neumonia.evidence.networks import TITLES
 from neumonia.evidence.runner import PARTS, Evidence
 
 
@@ -20,11 +21,19 @@ def add_command(add: Callable[..., SpanishParser]) -> None:
     parser.add_argument(
         "--salida", type=Path, metavar="DIR", required=True, help="publica aquí cada parte"
     )
+    parser.add_argument(
+        "--redes",
+        nargs="+",
+        choices=tuple(TITLES),
+        metavar="RED",
+        help=f"cuáles se examinan; por omisión, todas: {', '.join(TITLES)}",
+    )
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    evidence = Evidence(config_from(options), options.salida, report=_say)
+    networks = tuple(options.redes) if options.redes else None
+    evidence = Evidence(config_from(options), options.salida, report=_say, networks=networks)
     chosen = options.partes or evidence.available()
     for name in chosen:
         # Antes de empezar: un nombre mal escrito no debe descubrirse media hora después.

@@ -12,6 +12,7 @@ from neumonia.gradcam.network import observe
 from neumonia.study.parts import records
 from neumonia.trust import Faithfulness, Predict, faithfulness_curves, faithfulness_table
 from neumonia.trust.baselines import centre_maps
+from neumonia.trust.faithfulness import REPLACEMENTS
 
 CENTRE = "centre"
 
@@ -22,8 +23,9 @@ def run_fidelity(exam: Exam) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``rows``: las de ``faithfulness_table`` con ``network``; entre los métodos están el orden al
-        azar y el mapa del centro. ``curves``: ``network``, ``method``, ``kind`` (deletion o
+        ``rows``: las de ``faithfulness_table`` con ``network`` y ``replacement`` (blur o mean: lo
+        que se pone en lugar de lo borrado); entre los métodos están el orden al azar y el mapa del
+        centro. ``curves``: ``network``, ``replacement``, ``method``, ``kind`` (deletion o
         insertion), ``fraction`` y ``mean``, la probabilidad media.
     """
     rows: list[dict[str, Any]] = []
@@ -37,16 +39,21 @@ def run_fidelity(exam: Exam) -> dict[str, Any]:
             for method in METHODS
             if not (network.slow and method in SLOW)
         }
-        curves = faithfulness_curves(
-            predictor(network),
-            films,
-            {**maps, CENTRE: centre_maps(films.shape)},
-            steps=exam.budget.steps,
-            seed=exam.seed,
-        )
-        table = faithfulness_table(curves, exam.patients(chosen), exam.budget.resamples, exam.seed)
-        rows += records(table.assign(network=network.key))
-        lines += records(_lines(curves).assign(network=network.key))
+        maps[CENTRE] = centre_maps(films.shape)
+        predict, patients = predictor(network), exam.patients(chosen)
+        for replacement in REPLACEMENTS:
+            curves = faithfulness_curves(
+                predict,
+                films,
+                maps,
+                steps=exam.budget.steps,
+                replacement=replacement,
+                seed=exam.seed,
+            )
+            who = {"network": network.key, "replacement": replacement}
+            table = faithfulness_table(curves, patients, exam.budget.resamples, exam.seed)
+            rows += records(table.assign(**who))
+            lines += records(_lines(curves).assign(**who))
     return {"rows": rows, "curves": lines}
 
 

@@ -42,6 +42,8 @@ class Evidence:
     budget : Budget
     seeds : tuple of int
         Semillas de las redes que se comparan entre sí.
+    networks : tuple of str, optional
+        Cuáles se examinan; por omisión, todas las que hay para esos datos.
     """
 
     base: Config
@@ -49,6 +51,7 @@ class Evidence:
     report: Callable[[str], None] = print
     budget: Budget = field(default_factory=Budget)
     seeds: tuple[int, ...] = (0, 1, 2)
+    networks: tuple[str, ...] | None = None
 
     @cached_property
     def config(self) -> Config:
@@ -59,10 +62,10 @@ class Evidence:
     def exam(self) -> Exam:
         """El estudio con sus redes; se abren, y se entrenan si hace falta, al pedirlas."""
         study = Study(self.config)
-        keys = ["cnn"]
         # La que promedia se entrena aparte: solo donde hay máscaras con que compararla.
-        keys += ["cnn_promedio"] if self.config.dataset == _MAQUETA else []
-        keys += ["vgg16"] if "vgg16" in study.models else []
+        pooled = ("cnn_promedio",) if self.config.dataset == _MAQUETA else ()
+        vgg16 = ("vgg16",) if "vgg16" in study.models else ()
+        keys = self.networks or ("cnn", *pooled, *vgg16)
         networks = tuple(open_network(study, key) for key in keys)
         return Exam(study, networks, self.budget, self.report)
 
@@ -144,7 +147,9 @@ class Part:
 
 
 def _stability(evidence: Evidence, open_seed: OpenSeed, folder: Path) -> dict[str, Any]:
-    return run_stability(evidence.exam, open_seed, evidence.seeds)
+    # En la maqueta, otra semilla es otra partición: las redes no compartirían la prueba.
+    seeds = evidence.seeds if evidence.base.dataset == _KERMANY else ()
+    return run_stability(evidence.exam, open_seed, seeds)
 
 
 def _shortcut(evidence: Evidence, open_seed: OpenSeed, folder: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Las tablas de fidelidad, cordura y estabilidad del capítulo de confianza, como ``tables``."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -11,18 +12,26 @@ from neumonia.figures.base import listing
 from neumonia.figures.trust_common import METRIC_TITLES, in_order, title_of
 
 NOT_MEASURED = "no se midió"
+REPLACEMENTS = MappingProxyType({"blur": "desenfoque", "mean": "gris medio"})
+"""Lo que se pone en lugar de lo borrado."""
 
 
-def fidelity_table(parts: Mapping[str, pd.DataFrame], network: str) -> pd.DataFrame:
+def fidelity_table(
+    parts: Mapping[str, pd.DataFrame], network: str, replacement: str
+) -> pd.DataFrame:
     """Cuánto mejora cada método al orden al azar, con una pareja de columnas por conjunto.
 
     Parameters
     ----------
     parts : {nombre del conjunto: filas de ``fidelidad``}
     network : clave de la red
+    replacement : {"blur", "mean"}
     """
     kinds = {"deletion": "borrado", "insertion": "inserción"}
-    mine = {title: rows[rows["network"] == network] for title, rows in parts.items()}
+    mine = {
+        title: rows[(rows["network"] == network) & (rows["replacement"] == replacement)]
+        for title, rows in parts.items()
+    }
     names = in_order(name for rows in mine.values() for name in rows["method"])
     return pd.DataFrame(
         {
@@ -43,23 +52,45 @@ def _difference(rows: pd.DataFrame, method: str, metric: str) -> str:
     return told(found.iloc[0], "difference") if len(found) else NOT_MEASURED
 
 
-def better_than_chance(rows: pd.DataFrame, network: str, metric: str) -> list[str]:
+def better_than_chance(
+    rows: pd.DataFrame, network: str, metric: str, replacement: str
+) -> list[str]:
     """Los métodos que ganan al orden al azar sin que el intervalo de la diferencia toque el cero.
+
+    Se mira con los tres decimales que se imprimen: ganar por menos no es ganar.
 
     Parameters
     ----------
     rows : las filas de ``fidelidad``
     metric : {"deletion", "insertion"}
         En el borrado gana la diferencia negativa.
+    replacement : {"blur", "mean"}
     """
     mine = rows[(rows["network"] == network) & (rows["metric"] == metric)]
-    deletes = metric == "deletion"
-    won = mine["difference_high"] < 0 if deletes else mine["difference_low"] > 0
+    mine = mine[mine["replacement"] == replacement]
+    if metric == "deletion":
+        won = mine["difference_high"].round(3) < 0
+    else:
+        won = mine["difference_low"].round(3) > 0
     return [title_of(name) for name in in_order(mine.loc[won, "method"])]
 
 
+def erased(curves: pd.DataFrame, network: str, replacement: str) -> tuple[float, float]:
+    """La probabilidad media de la radiografía intacta y la de la misma, entera borrada.
+
+    Parameters
+    ----------
+    curves : las curvas de ``fidelidad``; al principio y al final no importa el método
+    network : clave de la red
+    replacement : {"blur", "mean"}
+    """
+    ends = {"kind": "deletion", "network": network, "method": "random_order"}
+    ends["replacement"] = replacement
+    return tuple(float(one(curves, fraction=share, **ends)["mean"]) for share in (0.0, 1.0))
+
+
 def winners_table(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Quiénes ganan al orden al azar, por red y conjunto: véase ``better_than_chance``.
+    """Quiénes ganan al orden al azar, por red, conjunto y sustituto: véase ``better_than_chance``.
 
     Parameters
     ----------
@@ -70,13 +101,16 @@ def winners_table(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         {
             "red": TITLES[key],
             "radiografías": title,
+            "en lugar de lo borrado": REPLACEMENTS[replacement],
             **{
-                kind: listing(better_than_chance(rows, key, metric)) or "ninguno"
+                kind: listing(better_than_chance(rows, key, metric, replacement)) or "ninguno"
                 for metric, kind in kinds.items()
             },
         }
         for title, rows in parts.items()
-        for key in dict.fromkeys(rows["network"])
+        for key, replacement in dict.fromkeys(
+            zip(rows["network"], rows["replacement"], strict=True)
+        )
     ).set_index("red")
 
 

@@ -17,23 +17,38 @@ from neumonia.figures.simulated import simulated_decisions
 from neumonia.figures.strategy import strategy_diagram
 from neumonia.figures.thresholds import threshold_tradeoff
 from neumonia.figures.training import initial_bias_curve, training_curves
+from neumonia.figures.trust import localisation_dots, localisation_groups
+from neumonia.figures.trust_curves import cascade_lines, faithfulness_lines
+from neumonia.figures.trust_grids import outcome_maps, shortcut_maps
+from neumonia.figures.trust_maps import cascade_strip, method_maps, worst_maps
+from neumonia.figures.trust_shortcut import likeness_bars, shortcut_dots
+from neumonia.figures.trust_stability import outside_dots, stability_dots
 
 __all__ = [
     "Illustration",
     "acquisition_drift",
     "augmentation_examples",
     "baseline_scores",
+    "cascade_lines",
+    "cascade_strip",
     "class_balance",
     "confusion_matrices",
     "decision_curves",
     "example_films",
+    "faithfulness_lines",
     "frame_only",
     "gradcam_grid",
     "gradcam_steps",
     "initial_bias_curve",
     "intensity_histograms",
     "layers_diagram",
+    "likeness_bars",
+    "localisation_dots",
+    "localisation_groups",
     "mean_images",
+    "method_maps",
+    "outcome_maps",
+    "outside_dots",
     "phantom_masks",
     "pr_curves",
     "predictive_values_curve",
@@ -43,9 +58,13 @@ __all__ = [
     "reliability_diagram",
     "roc_curves",
     "sharpness_shift",
+    "shortcut_dots",
+    "shortcut_maps",
     "simulated_decisions",
+    "stability_dots",
     "strategy_diagram",
     "threshold_tradeoff",
     "training_curves",
     "trial_scores",
+    "worst_maps",
 ]

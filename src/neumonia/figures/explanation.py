@@ -88,7 +88,7 @@ def gradcam_grid(
             facts.append(f"{subject}: {describe_map(maps[position])}")
     for axes in grid.ravel()[len(films) * per_film :]:
         axes.set_axis_off()
-    _heat_bar(figure, grid)
+    heat_bar(figure, grid)
     kind = count(len(films), "radiografía")
     return figure, f"{kind} con su mapa Grad-CAM superpuesto. {'. '.join(facts)}."
 
@@ -212,7 +212,8 @@ def _weight_bars(axes: Axes, alphas: np.ndarray) -> None:
     axes.set_box_aspect(0.82)
 
 
-def _heat_bar(figure: Figure, grid: np.ndarray) -> None:
+def heat_bar(figure: Figure, grid: np.ndarray) -> None:
+    """Bajo los ejes de ``grid``, la escala del calor con los niveles de los contornos."""
     scale = ScalarMappable(cmap=matplotlib.colormaps[COLORMAP])
     scale.set_clim(0.0, 1.0)
     bar = figure.colorbar(

@@ -116,11 +116,14 @@ def test_las_curvas_y_las_areas_de_fidelidad_son_las_mismas(exam, network):
     assert set(rows["method"]) == {*METHODS, "centre", "random_order"}
     assert set(rows["n_films"]) == {TINY.films}
     for row in rows.itertuples():
-        line = only(curves, method=row.method, kind=row.metric)
+        line = only(curves, method=row.method, kind=row.metric, replacement=row.replacement)
         assert len(line) == TINY.steps + 1
         assert row.value == pytest.approx(np.trapezoid(line["mean"], line["fraction"]), abs=1e-5)
     chance = only(rows, method="random_order")
     assert (chance["difference"] == 0).all()
+    # Los dos sustitutos no borran lo mismo: con toda la radiografía borrada la red ve otra cosa.
+    ends = only(curves, kind="deletion", method="random_order", fraction=1.0)
+    assert set(ends["replacement"]) == {"blur", "mean"} and ends["mean"].nunique() == 2
 
 
 def test_la_red_compilada_da_los_logits_de_siempre(network, study):

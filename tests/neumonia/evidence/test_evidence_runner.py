@@ -68,6 +68,16 @@ def test_la_que_promedia_solo_se_abre_donde_hay_mascaras(tmp_path, opened):
     assert opened == ["cnn", "cnn_promedio", "vgg16"]
 
 
+def test_se_pueden_elegir_las_redes(tmp_path, opened, counted, monkeypatch):
+    monkeypatch.setenv("NEUMONIA_AJUSTES", '{"n_films": 120, "size": 32}')
+    out = str(tmp_path / "salida")
+    assert main(["confianza", "prueba", "--redes", "vgg16", "cnn", "--salida", out]) == 0
+    assert opened == ["vgg16", "cnn"]
+    # Con otras redes es otra medida, no la guardada.
+    assert main(["confianza", "prueba", "--salida", out]) == 0
+    assert len(counted) == 2
+
+
 def test_una_parte_se_calcula_una_vez_y_se_publica_con_su_procedencia(tmp_path, opened, counted):
     folder = tmp_path / "salida"
     for _ in range(2):

@@ -23,6 +23,7 @@ from neumonia.evidence.tables_checks import (
     agreement_table,
     better_than_chance,
     between_as,
+    erased,
     failures,
     fidelity_table,
     last_step,
@@ -190,28 +191,69 @@ def fidelity() -> pd.DataFrame:
         "centre": tied,
         "random_order": tied,
     }
-    return faithfulness_table(curves, PATIENTS, n=50).assign(network="cnn")
+    table = faithfulness_table(curves, PATIENTS, n=50).assign(network="cnn")
+    nothing = dict.fromkeys(["difference", "difference_low", "difference_high"], 0.0)
+    return pd.concat(
+        [table.assign(replacement="mean"), table.assign(replacement="blur", **nothing)]
+    )
 
 
 def test_gana_al_azar_quien_baja_al_borrar_y_quien_sube_al_insertar(fidelity):
-    assert better_than_chance(fidelity, "cnn", "deletion") == ["gradiente"]
-    assert better_than_chance(fidelity, "cnn", "insertion") == []
+    assert better_than_chance(fidelity, "cnn", "deletion", "mean") == ["gradiente"]
+    assert better_than_chance(fidelity, "cnn", "insertion", "mean") == []
     inverted = fidelity.assign(
         difference_low=-fidelity["difference_high"], difference_high=-fidelity["difference_low"]
     )
-    assert better_than_chance(inverted, "cnn", "insertion") == ["gradiente"]
-    assert better_than_chance(inverted, "cnn", "deletion") == []
+    assert better_than_chance(inverted, "cnn", "insertion", "mean") == ["gradiente"]
+    assert better_than_chance(inverted, "cnn", "deletion", "mean") == []
+    assert better_than_chance(fidelity, "cnn", "deletion", "blur") == []
+
+
+def test_ganar_por_menos_de_lo_que_se_imprime_no_es_ganar(fidelity):
+    ends = ["difference_low", "difference_high"]
+    tiny = fidelity.assign(**dict.fromkeys(ends, -4e-4))
+    assert better_than_chance(tiny, "cnn", "deletion", "mean") == []
+    assert (
+        better_than_chance(tiny.assign(**dict.fromkeys(ends, 4e-4)), "cnn", "insertion", "mean")
+        == []
+    )
+    enough = tiny.assign(**dict.fromkeys(ends, -6e-4))
+    assert "gradiente" in better_than_chance(enough, "cnn", "deletion", "mean")
+
+
+def test_lo_que_queda_al_borrarlo_todo():
+    curves = pd.DataFrame(
+        {
+            "network": "cnn",
+            "replacement": replacement,
+            "method": method,
+            "kind": kind,
+            "fraction": fraction,
+            "mean": (mean if kind == "deletion" else 1 - mean) / (1 + (replacement == "blur")),
+        }
+        for replacement in ("mean", "blur")
+        for method in ("gradient", "random_order")
+        for kind in ("deletion", "insertion")
+        for fraction, mean in ((0.0, 0.9), (0.5, 0.4), (1.0, 0.2))
+    )
+    assert erased(curves, "cnn", "mean") == (0.9, 0.2)
+    assert erased(curves, "cnn", "blur") == (0.45, 0.1)
+    with pytest.raises(DataError):
+        erased(curves, "vgg16", "mean")
 
 
 def test_la_tabla_de_fidelidad_pone_los_conjuntos_uno_junto_a_otro(fidelity):
     other = fidelity[fidelity["method"] != "gradient"]
-    table = fidelity_table({"maqueta": fidelity, "reales": other}, "cnn")
+    table = fidelity_table({"maqueta": fidelity, "reales": other}, "cnn", "mean")
     assert list(table.index) == ["gradiente", "centro"]
     assert table.loc["gradiente", "maqueta: borrado"] == "-0.300 (-0.300 a -0.300)"
     assert table.loc["gradiente", "reales: inserción"] == "no se midió"
     winners = winners_table({"maqueta": fidelity, "reales": other})
-    assert list(winners["al borrar"]) == ["gradiente", "ninguno"]
-    assert list(winners["radiografías"]) == ["maqueta", "reales"]
+    assert list(winners["al borrar"]) == ["gradiente", "ninguno", "ninguno", "ninguno"]
+    assert list(winners["radiografías"]) == ["maqueta", "maqueta", "reales", "reales"]
+    assert list(winners["en lugar de lo borrado"]) == 2 * ["gris medio", "desenfoque"]
+    blurred = fidelity_table({"maqueta": fidelity}, "cnn", "blur")
+    assert blurred.loc["gradiente", "maqueta: borrado"] == "0.000 (0.000 a 0.000)"
 
 
 @pytest.fixture
