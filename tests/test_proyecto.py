@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ORDER = (
     "errors", "text", "files", "progress", "datasets", "splits", "audit", "arrays",
     "normalization", "exploration", "models", "training_state", "training_report", "training",
-    "evaluation", "baselines", "acquisition", "gradcam", "trust", "figures", "explain", "study",
-    "review", "cli",
+    "evaluation", "baselines", "acquisition", "gradcam", "trust", "figures", "study", "likeness",
+    "explain", "review", "evidence", "cli",
 )  # fmt: skip
 
 

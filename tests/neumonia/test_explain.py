@@ -10,10 +10,15 @@ from PIL import Image
 
 from neumonia.datasets.images import decode, resize
 from neumonia.errors import ConfigError, NeumoniaError
-from neumonia.explain import NOTICE, explain_images, find_images, shrink
+from neumonia.explain import NOTICE, check_place, explain_images, find_images, shrink
+from neumonia.explain.place import predictor
+from neumonia.explain.words import _UNDONE, film_sentence
 from neumonia.gradcam import METHODS, grad_cam
 from neumonia.gradcam.overlay import overlay
+from neumonia.likeness import COLOUR_LIMIT, Judgement, fit_likeness
+from neumonia.likeness.rule import UNDO
 from neumonia.training import predict_logits
+from neumonia.trust import outside_shares
 
 INFO = {"name": "cnn"}
 
@@ -71,6 +76,9 @@ def test_la_probabilidad_es_la_del_modelo_y_el_json_dice_como_se_hizo(model, sav
             "all_negative": record(item)["map"]["all_negative"],
             "file": "torax.png",
         },
+        "checks": record(item)["checks"],
+        "warnings": list(item.warnings),
+        "notes": record(item)["notes"],
         "model": INFO,
         "notice": NOTICE,
     }
@@ -114,6 +122,207 @@ def test_cada_metodo_deja_su_nombre_y_su_capa_y_el_mismo_mapa_que_a_mano(
     expected = overlay(decode(path), np.clip(np.asarray(grown), 0, 1)).astype(int)
     with Image.open(item.overlay) as image:
         assert np.array_equal(np.asarray(image), expected)
+
+
+@pytest.mark.parametrize("target", ["PNEUMONIA", "NORMAL"])
+def test_la_comprobacion_del_mapa_es_la_hecha_a_mano(model, save, tmp_path, target):
+    paths = [save(f"{number}.png", seed=number) for number in range(4)]
+    films = np.stack([resize(decode(path), 32) for path in paths])
+    maps = grad_cam(model, films, target=target)
+    expected = check_place(predictor(model), films, maps, target)
+    shares = outside_shares(maps)
+    for place, item in enumerate(explain(model, paths, tmp_path / "salida", target=target)):
+        found, check = record(item)["checks"]["map"], expected[place]
+        assert (found["passed"], found["null"]) == (check.passed, check.null)
+        assert found["places_tried"] == len(check.others)
+        assert found["places_with_as_large_a_drop"] == check.as_large
+        if check.null:
+            continue
+        assert found["logit_drop"] == pytest.approx(check.drop, abs=1e-3)
+        assert found["largest_drop_elsewhere"] == pytest.approx(check.others.max(), abs=1e-3)
+        assert found["false_pass_rate"] == pytest.approx(0.05) and found["covered_share"] == 0.1
+        assert found["heat_outside_thorax"] == pytest.approx(shares["outside"][place], abs=1e-3)
+        assert found["area_outside_thorax"] == pytest.approx(shares["outside_area"][0], abs=1e-3)
+
+
+def test_la_semilla_cambia_los_lugares_y_nada_mas(model, save, tmp_path):
+    path = save("a.png")
+    first, again, other = (
+        record(explain(model, [path], tmp_path / f"{n}", seed=seed)[0])
+        for n, seed in enumerate((0, 0, 7))
+    )
+    assert first == again
+    assert first["checks"] != other["checks"]
+    assert first["probability_pneumonia"] == other["probability_pneumonia"]
+
+
+@pytest.fixture(scope="module")
+def constant():
+    """Una red con una convolución nula: su logit no depende de la imagen y su mapa es nulo."""
+    import keras
+
+    still = keras.Sequential(
+        [
+            keras.Input((32, 32, 1)),
+            keras.layers.Conv2D(2, 3, kernel_initializer="zeros"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(1),
+        ]
+    )
+    return still
+
+
+def test_un_mapa_nulo_avisa_y_no_tiene_cifras(constant, save, tmp_path):
+    (item,) = explain(constant, [save("a.png")], tmp_path / "salida")
+    (text,) = item.warnings
+    assert "nulo" in text and "PNEUMONIA" in text
+    found = record(item)
+    assert found["map"]["all_negative"] and found["checks"]["map"]["null"]
+    assert not found["checks"]["map"]["passed"] and found["notes"] == []
+    for name in ("logit_drop", "largest_drop_elsewhere", "false_pass_rate", "heat_outside_thorax"):
+        assert found["checks"]["map"][name] is None
+
+
+@pytest.fixture(scope="module")
+def left_corner():
+    """Una red cuyo logit es el gris medio de la esquina superior izquierda, y su mapa, ese gris."""
+    import keras
+
+    net = keras.Sequential(
+        [
+            keras.Input((32, 32, 1)),
+            keras.layers.Conv2D(1, 1, use_bias=False, kernel_initializer="ones"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(1),
+        ]
+    )
+    weights = np.zeros((32, 32))
+    weights[:10, :10] = 0.01
+    net.layers[-1].set_weights([weights.reshape(-1, 1), np.array([-20.0])])
+    return net
+
+
+def test_pasa_el_mapa_que_senala_lo_que_la_red_usa_y_se_avisa_del_que_no(left_corner, tmp_path):
+    """Grad-CAM de una capa de un canal es la propia imagen: acierta si lo claro está donde mira."""
+    film = np.full((32, 32), 20, np.uint8)
+    good, bad = film.copy(), film.copy()
+    good[1:10, 1:10] = 250
+    bad[20:29, 20:29] = 250
+    paths = [tmp_path / "bien.png", tmp_path / "mal.png"]
+    for pixels, path in zip((good, bad), paths, strict=True):
+        Image.fromarray(pixels).save(path)
+    right, wrong = explain(left_corner, paths, tmp_path / "salida")
+    assert right.warnings == ()
+    notes = record(right)["notes"]
+    assert notes[0].startswith("El mapa pasa su comprobación") and "19 lugares" in notes[0]
+    drop = (250 - good.mean()) * 81 * 0.01
+    assert record(right)["checks"]["map"]["logit_drop"] == pytest.approx(drop, rel=0.2)
+    (text,) = wrong.warnings
+    assert text.startswith("El mapa no pasa su comprobación") and "lugares al azar" in text
+    assert not record(wrong)["checks"]["map"]["passed"]
+
+
+def test_si_cae_mas_calor_fuera_que_en_un_mapa_uniforme_se_anota_pero_no_se_avisa(
+    left_corner, tmp_path
+):
+    corner, middle = np.full((2, 32, 32), 0, np.uint8)
+    corner[:4, :4] = 250
+    middle[12:20, 12:20] = 250
+    paths = [tmp_path / "esquina.png", tmp_path / "centro.png"]
+    for pixels, path in zip((corner, middle), paths, strict=True):
+        Image.fromarray(pixels).save(path)
+    outside, inside = explain(left_corner, paths, tmp_path / "salida")
+    assert any("fuera del trapecio" in note for note in record(outside)["notes"])
+    assert not any("fuera del trapecio" in text for text in outside.warnings)
+    assert not any("fuera del trapecio" in note for note in record(inside)["notes"])
+
+
+class TestParecido:
+    @pytest.fixture(scope="class")
+    def rule(self):
+        from neumonia.datasets.phantoms import make_films
+
+        films = make_films(200, 48, seed=1).images
+        return fit_likeness(films[:150], films[150:], alarm=0.02)
+
+    @pytest.fixture(scope="class")
+    def film(self, rule):
+        from neumonia.datasets.phantoms import make_films
+
+        found = make_films(40, 96, seed=5).images
+        return next(film for film in found if rule.judge(film).is_film)
+
+    def explain(self, model, rule, pixels, folder: Path, mode: str = "L"):
+        folder.mkdir()
+        path = folder / "a.png"
+        Image.fromarray(pixels).convert(mode).save(path)
+        return explain(model, [path], folder / "salida", likeness=rule)[0]
+
+    def test_una_radiografia_se_acepta_y_el_json_dice_con_que_limites(
+        self, model, rule, film, tmp_path
+    ):
+        item = self.explain(model, rule, film, tmp_path / "x")
+        found, judged = record(item)["checks"]["film"], rule.judge(film)
+        assert found["passed"] and found["reasons"] == []
+        assert found["novelty"] == pytest.approx(judged.novelty, abs=1e-4)
+        assert found["orientation"] == pytest.approx(judged.orientation, abs=1e-4)
+        assert found["novelty_limit"] == pytest.approx(rule.novelty.value, abs=1e-4)
+        assert found["orientation_limit"] == pytest.approx(rule.orientation.value, abs=1e-4)
+        assert (found["colour"], found["colour_limit"]) == (0, COLOUR_LIMIT)
+        assert found["false_alarm_rate"] == rule.rate
+        assert any("Parece una radiografía de tórax" in note for note in record(item)["notes"])
+
+    @pytest.mark.parametrize(
+        ("turn", "words"),
+        [
+            (lambda film: film[::-1], "volcada, con lo de arriba abajo"),
+            (lambda film: film[::-1, ::-1], "girada media vuelta"),
+            (lambda film: np.rot90(film), "girada un cuarto de vuelta a la izquierda"),
+            (lambda film: np.rot90(film, -1), "girada un cuarto de vuelta a la derecha"),
+            (lambda film: 255 - film, "en negativo"),
+        ],
+    )
+    def test_dada_la_vuelta_avisa_y_dice_como_esta(self, model, rule, film, tmp_path, turn, words):
+        item = self.explain(model, rule, np.ascontiguousarray(turn(film)), tmp_path / "x")
+        assert item.warnings[0] == f"Parece una radiografía {words}."
+        assert not record(item)["checks"]["film"]["passed"]
+
+    def test_ruido_y_color_avisan_por_separado(self, model, rule, film, tmp_path):
+        noise = np.random.default_rng(0).integers(0, 256, (60, 60)).astype(np.uint8)
+        strange = self.explain(model, rule, noise, tmp_path / "x")
+        assert strange.warnings[0] == "No se parece a las radiografías de entrenamiento."
+        tinted = np.stack([film, film // 2, film // 3], axis=2)
+        grey = np.asarray(Image.fromarray(tinted).convert("L"))
+        coloured = self.explain(model, rule, tinted, tmp_path / "y", mode="RGB")
+        expected = ("colour",) if rule.judge(grey).is_film else ()
+        assert coloured.warnings[0].endswith("Tiene color, y una radiografía es gris.")
+        assert set(expected) <= set(record(coloured)["checks"]["film"]["reasons"])
+
+    def test_sin_regla_no_se_juzga(self, model, save, tmp_path):
+        (item,) = explain(model, [save("a.png")], tmp_path / "salida")
+        assert record(item)["checks"]["film"] is None
+        assert not any("Parece" in text for text in (*item.warnings, *record(item)["notes"]))
+
+
+def test_hay_palabras_para_cada_cosa_que_se_puede_deshacer():
+    assert set(_UNDONE) == set(UNDO)
+    text = film_sentence(Judgement(9.0, 9.0, 0.0, ("novelty", "orientation"), "mirrored"))
+    assert text == "Parece una radiografía reflejada, con la izquierda y la derecha cambiadas."
+    text = film_sentence(Judgement(0.0, 9.0, 0.0, ("orientation",)))
+    assert text == "No parece estar derecha, como las radiografías de entrenamiento."
+
+
+def test_un_nombre_que_no_es_texto_no_rompe_el_json(model, save, tmp_path):
+    import os
+
+    path = save("a.png")
+    strange = path.with_name(os.fsdecode(b"mal\xff.png"))
+    try:
+        path.rename(strange)
+    except OSError:
+        pytest.skip("este disco no admite nombres que no sean UTF-8")
+    (item,) = explain(model, [strange], tmp_path / "salida")
+    assert record(item)["image"] == "mal?.png" and item.overlay.is_file()
 
 
 def test_una_capa_que_no_existe_se_rechaza_con_la_lista(model, save, tmp_path):

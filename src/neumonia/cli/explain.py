@@ -1,4 +1,4 @@
-"""``neumonia explicar``: probabilidad y mapa de radiografías sueltas."""
+"""``neumonia explicar``: probabilidad, mapa y comprobaciones de radiografías sueltas."""
 
 import argparse
 import sys
@@ -9,20 +9,37 @@ from typing import Any
 from neumonia.cli.parser import SpanishParser
 from neumonia.cli.study import add_options, config_from
 from neumonia.errors import NeumoniaError
-from neumonia.explain import NOTICE, explain_images, find_images
+from neumonia.explain import NOTICE, REPORT, UNCHECKED, explain_images, find_images, write_report
+from neumonia.explain.words import display
 from neumonia.files import sha256_file
 from neumonia.gradcam import METHODS
+from neumonia.likeness import Screen, likeness_of
 from neumonia.progress import track
 from neumonia.study import MODELS, Study
+
+_DESCRIPTION = f"""Escribe en la carpeta de salida un mapa PNG y un JSON por imagen, y {REPORT}, que
+los reúne para verlos en un navegador sin red.
+
+Avisa si un mapa no pasa su comprobación o si una imagen no parece una radiografía de tórax derecha;
+el informe dice cómo se decide y cuánto se equivoca. Un aviso no cambia el código de salida: es 1
+solo si alguna imagen no se pudo leer."""
 
 
 def add_command(add: Callable[..., SpanishParser]) -> None:
     """Registra ``explicar``."""
-    parser = add("explicar", help="probabilidad y mapa de imágenes PNG o JPEG")
-    parser.add_argument("imagenes", metavar="IMAGEN", nargs="+", type=Path, help="PNG o JPEG")
+    parser = add(
+        "explicar", help="probabilidad y mapa de imágenes PNG o JPEG", description=_DESCRIPTION
+    )
+    parser.add_argument(
+        "imagenes", metavar="IMAGEN", nargs="+", type=Path, help="PNG, JPEG o carpeta"
+    )
     parser.add_argument("--modelo", choices=MODELS, default="cnn", help="red que decide")
     parser.add_argument(
-        "--archivo", type=Path, metavar="X.keras", help="un modelo guardado por «neumonia estudio»"
+        "--archivo",
+        type=Path,
+        metavar="X.keras",
+        help="un modelo guardado por «neumonia estudio»; solo con --datos se comprueba además si "
+        "cada imagen se parece a las radiografías de ese estudio",
     )
     parser.add_argument(
         "--objetivo", choices=("PNEUMONIA", "NORMAL"), default="PNEUMONIA", help="clase del mapa"
@@ -43,9 +60,10 @@ def add_command(add: Callable[..., SpanishParser]) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     sources = find_images(options.imagenes, options.salida)
-    model, info = _from_file(options) if options.archivo else _from_study(options)
+    model, info, screen = _from_file(options) if options.archivo else _from_study(options)
     print(NOTICE)
-    failed = 0
+    if screen is None:
+        print(UNCHECKED)
     explained = explain_images(
         model,
         sources,
@@ -54,20 +72,28 @@ def _run(options: argparse.Namespace) -> int:
         target=options.objetivo,
         method=options.metodo,
         layer=options.capa,
+        likeness=None if screen is None else screen.rule,
     )
+    items = []
     for item in track(explained, "Explicando", total=len(sources)):
+        items.append(item)
         if item.error is not None:
-            failed += 1
-            print(f"apartada: {item.error}", file=sys.stderr)
-        else:
-            print(f"{item.source.name}: p(PNEUMONIA) = {item.probability:.3f}  →  {item.overlay}")
+            print(f"apartada: {display(item.error)}", file=sys.stderr)
+            continue
+        name, path = display(item.source.name), display(str(item.overlay))
+        print(f"{name}: p(PNEUMONIA) = {item.probability:.3f}  →  {path}")
+        for text in item.warnings:
+            print(f"aviso: {name}: {text}", file=sys.stderr)
+    report = write_report(options.salida, items, info, screen)
+    failed = sum(item.error is not None for item in items)
     if failed:
         print(f"{failed} de {len(sources)} imágenes no se pudieron leer.", file=sys.stderr)
+    print(f"Informe: {report.resolve()}")
     print(f"Resultado: {options.salida.resolve()}")
     return 1 if failed else 0
 
 
-def _from_file(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
+def _from_file(options: argparse.Namespace) -> tuple[Any, dict[str, Any], Screen | None]:
     from neumonia.models.backend import load_keras
 
     path = options.archivo
@@ -88,7 +114,9 @@ def _from_file(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
             f"El modelo {path} espera {shapes or 'una entrada sin forma fija'}; hace falta una "
             "sola entrada (N, S, S, 1), como la de los modelos de «neumonia estudio»."
         )
-    return model, {"file": path.name, "sha256": sha256_file(path)}
+    # El archivo no dice con qué se entrenó: solo comparamos con un estudio si alguien lo nombra.
+    screen = likeness_of(Study(config_from(options))) if options.datos else None
+    return model, {"file": path.name, "sha256": sha256_file(path)}, screen
 
 
 def _is_film(shape: tuple[int | None, ...]) -> bool:
@@ -96,7 +124,7 @@ def _is_film(shape: tuple[int | None, ...]) -> bool:
     return height is not None and height == width and channels == 1
 
 
-def _from_study(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
+def _from_study(options: argparse.Namespace) -> tuple[Any, dict[str, Any], Screen]:
     study = Study(config_from(options))
     if not study.is_trained(options.modelo):
         config = study.config
@@ -110,4 +138,4 @@ def _from_study(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
         "product": study.product(options.modelo).key,
         "trained_on": study.config.identity(),
     }
-    return study.model(options.modelo), info
+    return study.model(options.modelo), info, likeness_of(study)

@@ -12,10 +12,11 @@ from neumonia.text import interval, number
 def told(row: Mapping[str, Any], value: str = "value", decimals: int = 3) -> str:
     """``0.912 (0.880 a 0.940)``, de una fila con ``value``, ``low`` y ``high``.
 
-    Con ``value="difference"`` los extremos son ``difference_low`` y ``difference_high``. Sin
-    extremos, solo el valor.
+    Con ``value="difference"`` los extremos son ``difference_low`` y ``difference_high``, si están.
+    Sin extremos, solo el valor.
     """
-    ends = ("low", "high") if value == "value" else (f"{value}_low", f"{value}_high")
+    own = f"{value}_low" in row
+    ends = (f"{value}_low", f"{value}_high") if own else ("low", "high")
     text = number(row[value], decimals)
     if any(pd.isna(row[end]) for end in ends):
         return text
@@ -41,9 +42,9 @@ def one(table: pd.DataFrame, **where: object) -> pd.Series:
 def versus(row: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     """De qué lado queda un valor con su intervalo respecto de otro.
 
-    «por encima de» o «por debajo de» solo si los dos intervalos no se tocan; si no, «a la altura
+    «por encima de» o «por debajo de» solo si los dos intervalos no se tocan; si no, «sin separarse
     de».
     """
     if row["low"] > other["high"]:
         return "por encima de"
-    return "por debajo de" if row["high"] < other["low"] else "a la altura de"
+    return "por debajo de" if row["high"] < other["low"] else "sin separarse de"

@@ -16,6 +16,7 @@ from neumonia.evidence.localisation import run_localisation
 from neumonia.evidence.networks import open_network
 from neumonia.evidence.outside import run_outside
 from neumonia.evidence.sanity import run_sanity
+from neumonia.evidence.screening import run_screening
 from neumonia.evidence.shortcut import run_shortcut
 from neumonia.evidence.stability import OpenSeed, run_stability
 from neumonia.files import write_json
@@ -127,17 +128,18 @@ Run = Callable[[Evidence, OpenSeed, Path], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Part:
-    """Una parte: para qué datos, cómo se calcula y qué módulos de aquí la determinan."""
+    """Una parte: para qué datos, cómo se calcula y qué módulos y paquetes la determinan."""
 
     datasets: tuple[str, ...]
     run: Run
     modules: tuple[str, ...]
+    packages: tuple[str, ...] = ()
 
     def code(self) -> str:
         """Huella del código del que salen sus números."""
         shared = [
             f"neumonia.{package}.{item.name}"
-            for package in ("trust", "gradcam")
+            for package in ("trust", "gradcam", *self.packages)
             for item in pkgutil.iter_modules(
                 importlib.import_module(f"neumonia.{package}").__path__
             )
@@ -172,5 +174,8 @@ PARTS: dict[str, Part] = {
     "estabilidad": Part((_MAQUETA, _KERMANY), _stability, ("stability",)),
     "fuera": Part((_KERMANY,), _simple(run_outside), ("outside",)),
     "atajo": Part((_MAQUETA,), _shortcut, ("shortcut", "gallery")),
+    "aspecto": Part(
+        (_MAQUETA, _KERMANY), _simple(run_screening), ("screening",), ("likeness", "explain")
+    ),
     "figuras": Part((_MAQUETA, _KERMANY), _gallery, ("gallery", "outside")),
 }

@@ -12,8 +12,10 @@ import pandas as pd
 
 from neumonia.evidence.cells import one, told
 from neumonia.evidence.networks import TITLES
+from neumonia.explain.rates import MOVED, TRUTH
 from neumonia.figures.trust_common import in_order, title_of
 from neumonia.gradcam import METHODS
+from neumonia.likeness.measure import FILM
 from neumonia.text import UNKNOWN, integer, interval, number
 from neumonia.trust.localisation import ALL
 
@@ -139,6 +141,46 @@ def _heat(row: pd.Series) -> str:
     silent = int(row["n_null"])
     note = f"; {integer(silent)} {'mapa nulo' if silent == 1 else 'mapas nulos'}" if silent else ""
     return told(row) + note
+
+
+def likeness_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Las filas de ``aspecto`` para ``likeness_bars``: qué parte de cada clase se acepta."""
+    good = rows["probe"] == FILM
+    return pd.DataFrame(
+        {
+            "kind": rows["title"].mask(good, "radiografía de prueba"),
+            "rate": 1 - rows["flagged"],
+            "low": 1 - rows["high"],
+            "high": 1 - rows["low"],
+            "n": rows["n"],
+            "expected": good,
+        }
+    )
+
+
+def checks_table(parts: Mapping[str, Mapping[str, Any]], network: str) -> pd.DataFrame:
+    """Qué parte de los mapas pasa su comprobación, en todas y en las neumonías acertadas.
+
+    Parameters
+    ----------
+    parts : {nombre del conjunto: la parte ``aspecto``}
+    network : clave de la red
+    """
+    groups = {"all": "todas", "true_positives": "acertadas"}
+    titles = {MOVED: "Grad-CAM en un lugar al azar", TRUTH: "la máscara verdadera"}
+    tables = {title: pd.DataFrame(part["checks"]) for title, part in parts.items()}
+    tables = {title: table[table["network"] == network] for title, table in tables.items()}
+    kinds = dict.fromkeys(kind for table in tables.values() for kind in table["map"])
+    rows = []
+    for kind in kinds:
+        cells = {"mapa": titles.get(kind) or title_of(kind)}
+        for title, table in tables.items():
+            for films, group in groups.items():
+                found = table[(table["map"] == kind) & (table["films"] == films)]
+                text = told(found.iloc[0], "passed") if len(found) else UNKNOWN
+                cells[f"{title}: {group}"] = text
+        rows.append(cells)
+    return pd.DataFrame(rows).set_index("mapa")
 
 
 def peers_table(rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -6,12 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from neumonia.evidence.cells import one, told
+from neumonia.evidence.cells import one, told, versus
 from neumonia.evidence.networks import TITLES
 from neumonia.figures.base import listing
 from neumonia.figures.trust_common import METRIC_TITLES, in_order, title_of
 
 NOT_MEASURED = "no se midió"
+_ABOVE = "por encima de"
 REPLACEMENTS = MappingProxyType({"blur": "desenfoque", "mean": "gris medio"})
 """Lo que se pone en lugar de lo borrado."""
 
@@ -160,11 +161,38 @@ def _verdict(
 def failures(parts: Mapping[str, Mapping[str, Any]], test: str) -> list[str]:
     """Quién no pasa la prueba ``test`` (pesos o etiquetas): ``Grad-CAM++ de VGG16 (reales)``."""
     return [
-        f"{title_of(found['method'])} de {TITLES[found['network']]} ({title})"
+        _name(found, title)
         for title, part in parts.items()
         for found in part["verdicts"]
         if found["test"] == test and not found["changes"]
     ]
+
+
+def alike(parts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """De los que no pasan la prueba de los pesos, aquellos cuyo parecido es el de siempre.
+
+    Ninguna de las medidas que los delatan queda por encima de lo que se parecen, con la red
+    intacta, los mapas de dos radiografías distintas: lo que no cambia es su dibujo, casi igual en
+    todas.
+    """
+    found = []
+    for title, part in parts.items():
+        level = pd.DataFrame(part["between"])
+        for verdict in part["verdicts"]:
+            if verdict["test"] != "pesos" or verdict["changes"]:
+                continue
+            who = {"network": verdict["network"], "method": verdict["method"]}
+            last = last_step(part, *who.values())
+            if all(
+                versus(one(last, metric=metric), one(level, metric=metric, **who)) != _ABOVE
+                for metric in verdict["kept"]
+            ):
+                found.append(_name(verdict, title))
+    return found
+
+
+def _name(verdict: Mapping[str, Any], title: str) -> str:
+    return f"{title_of(verdict['method'])} de {TITLES[verdict['network']]} ({title})"
 
 
 def last_step(

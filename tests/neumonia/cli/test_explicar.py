@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neumonia.explain import NOTICE
+from neumonia.explain import NOTICE, REPORT, UNCHECKED
+from neumonia.likeness import likeness_of
 
 
 @pytest.fixture
@@ -38,11 +39,28 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def only_warnings(err: str) -> bool:
+    return all(line.startswith("aviso: film-") for line in err.splitlines())
+
+
+def written_warnings(folder: Path) -> list[str]:
+    """Los avisos de cada JSON, en el orden y la forma en que los escribe la orden."""
+    found = []
+    for path in sorted(folder.glob("*.json"), key=lambda item: item.stem):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        found += [f"aviso: {record['image']}: {text}" for text in record["warnings"]]
+    return found
+
+
 @pytest.mark.parametrize("name", ["cnn", "vgg16"])
 def test_con_el_modelo_del_estudio(run, in_study, trained, films, tmp_path, name):
     result = run("explicar", *films, "--modelo", name, "--salida", tmp_path / "mapas")
-    assert (result.code, result.err) == (0, "")
+    assert result.code == 0 and only_warnings(result.err)
+    assert sorted(result.err.splitlines()) == sorted(written_warnings(tmp_path / "mapas"))
+    assert f"Informe: {(tmp_path / 'mapas' / REPORT).resolve()}" in result.out
+    assert UNCHECKED not in result.out
     assert NOTICE in result.out and "No es un diagnóstico" in result.out
+    rule = likeness_of(trained.study).rule
     for row, path in zip((0, 40, 80), films, strict=True):
         record = json.loads((tmp_path / "mapas" / f"{path.stem}.json").read_text(encoding="utf-8"))
         expected = trained.study.predictions.loc[row, f"p_{name}"]
@@ -52,6 +70,9 @@ def test_con_el_modelo_del_estudio(run, in_study, trained, films, tmp_path, name
         assert record["model"]["name"] == name
         assert record["model"]["product"] == trained.study.product(name).key
         assert record["model"]["trained_on"] == trained.study.config.identity()
+        film = record["checks"]["film"]
+        assert film["passed"], "las tres son de entrenamiento"
+        assert film["novelty_limit"] == pytest.approx(rule.novelty.value, abs=1e-4)
         with Image.open(tmp_path / "mapas" / record["map"]["file"]) as image:
             assert image.format == "PNG" and image.mode == "RGB"
     layer = {"cnn": "conv4", "vgg16": "vgg16/block5_conv3"}[name]
@@ -63,9 +84,10 @@ def test_con_un_archivo_y_hacia_la_otra_clase(run, saved_cnn, trained, films, tm
         "explicar", films[0].parent, "--archivo", saved_cnn, "--objetivo", "NORMAL",
         "--salida", tmp_path / "mapas",
     )  # fmt: skip
-    assert (result.code, result.err) == (0, "")
+    assert result.code == 0 and only_warnings(result.err) and UNCHECKED in result.out
+    report = (tmp_path / "mapas" / REPORT).read_bytes()
     record = json.loads((tmp_path / "mapas" / "film-0.json").read_text(encoding="utf-8"))
-    assert record["map"]["target"] == "NORMAL"
+    assert record["map"]["target"] == "NORMAL" and record["checks"]["film"] is None
     assert record["model"]["file"] == "model.keras" and len(record["model"]["sha256"]) == 64
     expected = trained.study.predictions.loc[0, "p_cnn"]
     assert record["probability_pneumonia"] == pytest.approx(expected, rel=1e-4)
@@ -73,13 +95,38 @@ def test_con_un_archivo_y_hacia_la_otra_clase(run, saved_cnn, trained, films, tm
         "explicar", films[0].parent, "--archivo", saved_cnn, "--objetivo", "NORMAL",
         "--salida", tmp_path / "mapas",
     )  # fmt: skip
-    assert again.out == result.out, "repetir la orden da lo mismo"
+    assert (again.out, again.err) == (result.out, result.err), "repetir la orden da lo mismo"
+    assert (tmp_path / "mapas" / REPORT).read_bytes() == report
+
+
+def test_con_un_archivo_y_un_estudio_se_comprueba_tambien_la_imagen(
+    run, in_study, saved_cnn, trained, films, tmp_path
+):
+    upside = tmp_path / "film-volcada.png"
+    Image.fromarray(np.asarray(trained.study.images[0])[::-1]).save(upside)
+    noise = tmp_path / "film-ruido.png"
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 60, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(noise)
+    result = run(
+        "explicar", films[0], upside, noise, "--archivo", saved_cnn, "--datos", "maqueta",
+        "--salida", tmp_path / "mapas",
+    )  # fmt: skip
+    assert result.code == 0, "un aviso no es un fallo"
+    assert UNCHECKED not in result.out and only_warnings(result.err)
+    assert "aviso: film-volcada.png: Parece una radiografía volcada" in result.err
+    assert "aviso: film-ruido.png: No se parece a las radiografías de entren" in result.err
+    assert "Tiene color" in result.err
+    report = (tmp_path / "mapas" / REPORT).read_text(encoding="utf-8")
+    assert "Parece una radiografía volcada" in report
+    assert "radiografía de prueba (falsa alarma)" in report and "tablero de ajedrez" in report
+    found = json.loads((tmp_path / "mapas" / "film-ruido.json").read_text(encoding="utf-8"))
+    assert {"novelty", "colour"} <= set(found["checks"]["film"]["reasons"])
 
 
 def test_con_otro_metodo_y_otra_capa(run, saved_cnn, films, tmp_path):
     options = ("explicar", films[0], "--archivo", saved_cnn, "--salida", tmp_path / "mapas")
     done = run(*options, "--metodo", "hires_cam", "--capa", "conv3")
-    assert (done.code, done.err) == (0, "")
+    assert done.code == 0 and only_warnings(done.err)
     record = json.loads((tmp_path / "mapas" / "film-0.json").read_text(encoding="utf-8"))
     assert (record["map"]["method"], record["map"]["layer"]) == ("HiResCAM", "conv3")
     wrong = run(*options, "--capa", "conv9")
@@ -95,11 +142,14 @@ def test_una_imagen_danada_sale_con_uno_pero_las_demas_se_escriben(run, saved_cn
     Image.fromarray(noise.astype(np.uint8)).convert("RGBA").save(folder / "color.png")
     result = run("explicar", folder, "--archivo", saved_cnn, "--salida", tmp_path / "mapas")
     assert result.code == 1
-    lines = result.err.splitlines()
+    lines = [line for line in result.err.splitlines() if not line.startswith("aviso: ")]
     assert len(lines) == 3 and lines[-1] == "2 de 7 imágenes no se pudieron leer."
     assert "cortada.png" in lines[0] and "vacia.jpg" in lines[1]
     good = ["color", "film-0", "film-40", "film-80", "profunda"]
-    assert names(tmp_path / "mapas") == [f"{n}.{e}" for n in good for e in ("json", "png")]
+    expected = [f"{n}.{e}" for n in good for e in ("json", "png")]
+    assert names(tmp_path / "mapas") == sorted([*expected, REPORT])
+    report = (tmp_path / "mapas" / REPORT).read_text(encoding="utf-8")
+    assert "2 que no se pudieron leer" in report and "cortada.png" in report
 
 
 def test_una_imagen_enorme_se_aparta_sin_leerla(run, saved_cnn, films, tmp_path):
@@ -117,7 +167,8 @@ def test_una_imagen_enorme_se_aparta_sin_leerla(run, saved_cnn, films, tmp_path)
         "explicar", tmp_path / "enorme.png", "--archivo", saved_cnn, "--salida", tmp_path / "mapas"
     )
     assert result.code == 1 and "enorme.png" in result.err and "píxeles" in result.err
-    assert not (tmp_path / "mapas").exists()
+    assert names(tmp_path / "mapas") == [REPORT]
+    assert "declara" in (tmp_path / "mapas" / REPORT).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,11 @@ from neumonia.evidence.tables import (
     HEADS,
     best_table,
     blind_table,
+    checks_table,
     group_rows,
     heads_table,
     layer_and_method,
+    likeness_rows,
     marker_table,
     networks_table,
     peers_table,
@@ -21,6 +23,7 @@ from neumonia.evidence.tables import (
 )
 from neumonia.evidence.tables_checks import (
     agreement_table,
+    alike,
     better_than_chance,
     between_as,
     erased,
@@ -30,6 +33,7 @@ from neumonia.evidence.tables_checks import (
     sanity_table,
     winners_table,
 )
+from neumonia.figures import likeness_bars
 from neumonia.trust import (
     Curve,
     Faithfulness,
@@ -108,6 +112,7 @@ def test_un_valor_se_escribe_con_su_intervalo_y_sin_el_cuando_no_lo_hay():
     assert told({"value": 0.5, "low": np.nan, "high": 0.6}, decimals=1) == "0.5"
     row = {"difference": -0.2, "difference_low": -0.3, "difference_high": -0.1}
     assert told({**row, **found(9.0)}, "difference") == "-0.200 (-0.300 a -0.100)"
+    assert told({**found(0.5), "passed": 0.45}, "passed") == "0.450 (0.400 a 0.600)"
 
 
 def test_se_busca_una_fila_y_solo_una():
@@ -121,8 +126,8 @@ def test_se_busca_una_fila_y_solo_una():
 def test_solo_dos_intervalos_que_no_se_tocan_deciden_quien_esta_encima():
     assert versus(found(0.8), found(0.5)) == "por encima de"
     assert versus(found(0.2), found(0.5)) == "por debajo de"
-    assert versus(found(0.6), found(0.5)) == "a la altura de"
-    assert versus({"low": 0.5, "high": 0.6}, {"low": 0.4, "high": 0.5}) == "a la altura de"
+    assert versus(found(0.6), found(0.5)) == "sin separarse de"
+    assert versus({"low": 0.5, "high": 0.6}, {"low": 0.4, "high": 0.5}) == "sin separarse de"
 
 
 def test_las_redes_dicen_su_cabeza_su_rejilla_y_sus_aciertos(place):
@@ -302,6 +307,23 @@ def test_la_lista_de_suspensos_nombra_red_y_conjunto(sanity):
     assert failures(parts, "etiquetas") == []
 
 
+def test_si_todos_los_mapas_se_parecen_el_suspenso_es_de_ese_parecido(sanity):
+    def between(value: float) -> dict:
+        rows = [
+            {"network": "cnn", "method": "gradient", "metric": metric, **found(value, 0.01)}
+            for metric in ("ssim", "spearman_abs")
+        ]
+        return {**sanity, "between": rows}
+
+    assert alike({"maqueta": between(0.3)}) == []
+    assert alike({"maqueta": between(1.0)}) == ["gradiente de CNN (maqueta)"]
+    uneven = between(1.0)
+    uneven["between"][0].update(found(0.3, 0.01))
+    assert alike({"maqueta": uneven}) == []
+    passed = {**between(1.0), "verdicts": sanity["verdicts"][1:]}
+    assert alike({"maqueta": passed}) == []
+
+
 def test_el_acuerdo_entre_semillas_va_junto_al_de_otra_radiografia():
     who = {"network": "cnn", "method": "gradient"}
     part = {
@@ -341,6 +363,53 @@ def test_el_calor_en_la_marca_cuenta_los_mapas_que_callan():
     assert table.loc["Grad-CAM", "CNN"] == "0.100 (0.000 a 0.200); 145 mapas nulos"
     assert table.loc["HiResCAM", "CNN"] == "0.700 (0.600 a 0.800); 1 mapa nulo"
     assert table.loc["Grad-CAM", "CNN con promedio"] == "0.600 (0.500 a 0.700)"
+
+
+def test_lo_aceptado_es_lo_que_no_se_rechaza():
+    rows = pd.DataFrame(
+        {
+            "probe": ["film", "noise"],
+            "title": ["radiografía (falsa alarma)", "ruido"],
+            "n": [600, 100],
+            "flagged": [0.01, 0.9],
+            "low": [0.0, 0.8],
+            "high": [0.02, 1.0],
+        }
+    )
+    ready = likeness_rows(rows)
+    assert list(ready["kind"]) == ["radiografía de prueba", "ruido"]
+    assert list(ready["expected"]) == [True, False]
+    np.testing.assert_allclose(ready["rate"], [0.99, 0.1])
+    np.testing.assert_allclose(ready[["low", "high"]], [[0.98, 1.0], [0.0, 0.2]])
+    assert "600" in likeness_bars(ready).alt
+
+
+def test_la_comprobacion_se_cuenta_en_todas_y_en_las_acertadas():
+    def check(kind: str, films: str, passed: float) -> dict:
+        ends = {"low": passed - 0.1, "high": passed + 0.1}
+        return {"network": "cnn", "map": kind, "films": films, "passed": passed, **ends}
+
+    rows = [
+        check("grad_cam", "all", 0.3),
+        check("grad_cam", "true_positives", 0.5),
+        check("moved", "all", 0.04),
+        check("moved", "true_positives", np.nan),
+    ]
+    truth = [check("truth", "true_positives", 0.9), {**check("grad_cam", "all", 0), "network": "x"}]
+    table = checks_table({"maqueta": {"checks": rows + truth}, "reales": {"checks": rows}}, "cnn")
+    names = ["Grad-CAM", "Grad-CAM en un lugar al azar", "la máscara verdadera"]
+    assert list(table.index) == names
+    for title in ("maqueta", "reales"):
+        assert list(table[f"{title}: todas"])[:2] == [
+            "0.300 (0.200 a 0.400)",
+            "0.040 (-0.060 a 0.140)",
+        ]
+    assert list(table["maqueta: acertadas"]) == [
+        "0.500 (0.400 a 0.600)",
+        "—",
+        "0.900 (0.800 a 1.000)",
+    ]
+    assert table.loc["la máscara verdadera", "reales: acertadas"] == "—"
 
 
 def test_los_pares_dicen_si_corren_cuanto_se_parecen_y_cuanto_tardan():
