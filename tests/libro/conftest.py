@@ -44,13 +44,17 @@ class Printed:
 def copy_book(destination: Path) -> Path:
     """Copia lo que hace falta para imprimir, sin nada de lo ya construido."""
     for name in ("book", "estudio"):
-        shutil.copytree(
-            ROOT / name, destination / name, ignore=shutil.ignore_patterns(".*", "maqueta")
-        )
+        shutil.copytree(ROOT / name, destination / name, ignore=_built)
     for name in ("index.qmd", "_quarto.yml", "pyproject.toml", "requirements.lock"):
         shutil.copy(ROOT / name, destination / name)
     (destination / "src").symlink_to(ROOT / "src")
     return destination
+
+
+def _built(folder: str, names: list[str]) -> set[str]:
+    """Lo oculto, y el estudio de la maqueta que cada cual publica en su máquina."""
+    own = {"maqueta"} if Path(folder) == ROOT / "estudio" else set()
+    return {name for name in names if name.startswith(".")} | own
 
 
 def book_environment(cache: Path) -> dict[str, str]:

@@ -310,6 +310,8 @@ def test_hay_palabras_para_cada_cosa_que_se_puede_deshacer():
     assert text == "Parece una radiografía reflejada, con la izquierda y la derecha cambiadas."
     text = film_sentence(Judgement(0.0, 9.0, 0.0, ("orientation",)))
     assert text == "No parece estar derecha, como las radiografías de entrenamiento."
+    text = film_sentence(Judgement(0.0, 0.0, 9.0, ("colour",)))
+    assert text == "Tiene color, y una radiografía es gris."
 
 
 def test_un_nombre_que_no_es_texto_no_rompe_el_json(model, save, tmp_path):

@@ -24,6 +24,11 @@ HEADS: Mapping[str, str] = MappingProxyType(
 )
 """Lo que cada red hace después de su última convolución."""
 
+PEER_NETWORKS: Mapping[str, str] = MappingProxyType(
+    {"cnn": "CNN", "vgg16": "VGG16 a la vista", "vgg16_anidada": "VGG16 anidada"}
+)
+"""Las redes de ``pares.json``; la anidada es un modelo dentro de otro, como la de los estudios."""
+
 
 def networks_table(part: Mapping[str, Any]) -> pd.DataFrame:
     """Las redes examinadas, de la parte ``localizacion``: cabeza, rejilla, área y aciertos."""
@@ -183,8 +188,8 @@ def checks_table(parts: Mapping[str, Mapping[str, Any]], network: str) -> pd.Dat
     return pd.DataFrame(rows).set_index("mapa")
 
 
-def peers_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Los mapas de otras bibliotecas: si corren, cuánto se parecen a los nuestros y lo que tardan.
+def peers_table(rows: list[dict[str, Any]], method: str) -> pd.DataFrame:
+    """Un método en otras bibliotecas: si corre, cuánto se parece al nuestro y lo que tarda.
 
     La correlación es la mediana y, entre paréntesis, la menor; el tiempo, el del otro entre el
     nuestro, con el menor y el mayor de los turnos.
@@ -192,13 +197,12 @@ def peers_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "biblioteca": row["peer"] + (", reutilizada" if row["reused"] else ""),
-            "red": row["network"].replace("_", " ").upper().replace("ANIDADA", "anidada"),
-            "método": title_of(row["method"]),
+            "red": PEER_NETWORKS.get(row["network"], row["network"]),
             "correlación": _least(row) if row["runs"] else "no corre",
             "tiempo": _ratio(row),
         }
         for row in rows
-        if row["peer"] != "neumonia"
+        if row["peer"] != "neumonia" and row["method"] == method
     ).set_index("biblioteca")
 
 

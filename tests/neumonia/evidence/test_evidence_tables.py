@@ -432,8 +432,9 @@ def test_los_pares_dicen_si_corren_cuanto_se_parecen_y_cuanto_tardan():
             "ratio_high": 4.0,
         },
         {**who, **blank, "peer": "otra", "reused": False, "runs": True},
+        {**who, **blank, "peer": "otra", "reused": False, "runs": True, "method": "gradient"},
     ]
-    table = peers_table(rows)
+    table = peers_table(rows, "grad_cam")
     assert list(table.index) == ["keras.io, reutilizada", "xplique", "otra"]
     assert list(table["correlación"]) == ["no corre", "0.990 (desde 0.900)", "—"]
     assert list(table["tiempo"]) == ["—", "3.0 (2.0 a 4.0)", "—"]
