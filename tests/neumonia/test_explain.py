@@ -11,14 +11,15 @@ from PIL import Image
 from neumonia.datasets.images import decode, resize
 from neumonia.errors import ConfigError, NeumoniaError
 from neumonia.explain import NOTICE, check_place, explain_images, find_images, shrink
-from neumonia.explain.place import predictor
+from neumonia.explain.place import PlaceCheck, predictor
+from neumonia.explain.verdict import pass_verdict
 from neumonia.explain.words import _UNDONE, film_sentence
 from neumonia.gradcam import METHODS, grad_cam
 from neumonia.gradcam.overlay import overlay
 from neumonia.likeness import COLOUR_LIMIT, Judgement, fit_likeness
 from neumonia.likeness.rule import UNDO
 from neumonia.training import predict_logits
-from neumonia.trust import outside_shares
+from neumonia.trust import outside_shares, thorax_region
 
 INFO = {"name": "cnn"}
 
@@ -235,6 +236,18 @@ def test_si_cae_mas_calor_fuera_que_en_un_mapa_uniforme_se_anota_pero_no_se_avis
     assert any("fuera del trapecio" in note for note in record(outside)["notes"])
     assert not any("fuera del trapecio" in text for text in outside.warnings)
     assert not any("fuera del trapecio" in note for note in record(inside)["notes"])
+
+
+@pytest.mark.parametrize("extra", [-0.01, 0.01])
+def test_la_nota_sobre_lo_de_fuera_empieza_en_lo_que_daria_un_mapa_uniforme(extra):
+    inside = thorax_region(60, 60)
+    area = 1 - inside.mean()
+    share = area + extra
+    heat = np.where(inside, (1 - share) / inside.sum(), share / (~inside).sum())
+    check = PlaceCheck(1.0, np.zeros(19))
+    found = pass_verdict(heat / heat.max(), check, None, None, "PNEUMONIA")
+    assert any("fuera del trapecio" in note for note in found.notes) == (extra > 0)
+    assert found.checks["map"]["heat_outside_thorax"] == pytest.approx(share, abs=1e-4)
 
 
 class TestParecido:
