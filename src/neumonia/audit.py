@@ -90,7 +90,7 @@ class AuditReport:
         for (split, name), row in self.as_frame().iterrows():
             density = row["bytes_per_pixel"]
             lines.append(
-                f"  {split}/{name}: {row['films']} películas; "
+                f"  {split}/{name}: {row['films']} películas{_people(row['patients'])}; "
                 f"{row['height_min']}–{row['height_max']} × {row['width_min']}–{row['width_max']} "
                 f"px (alto × ancho); modo {row['modes']}"
                 + (f"; {density:.3f} bytes por píxel" if density == density else "")
@@ -158,6 +158,10 @@ def _audit_files(root: Path, progress: bool) -> AuditReport:
         raise DataError(describe_missing(root, skipped))
     frame = pd.DataFrame([{name: getattr(film, name) for name in _FACTS} for film in films])
     return AuditReport(str(root), frame, skipped, find_duplicates(frame), listing.repeated)
+
+
+def _people(patients: int) -> str:
+    return f" de {patients} pacientes" if patients else ""
 
 
 def _tally(values: pd.Series) -> str:

@@ -14,8 +14,8 @@ _DESCRIPTION = """Detección de neumonía en radiografías de tórax, del libro 
 Material docente: no sirve para diagnosticar a nadie."""
 
 _EPILOG = """ejemplos:
-  neumonia estudio                                         maqueta, sin descargar datos
-  neumonia datos importar archive.zip                      las radiografías de Kermany
+  neumonia estudio                                         las radiografías del libro, a 64 px
+  neumonia datos importar archive.zip                      las mismas, a tamaño completo
   neumonia estudio --datos kermany --particion oficial --salida resultados
   neumonia explicar torax.jpeg --modelo cnn --salida mapas"""
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from neumonia.audit import audit
 from neumonia.cli.parser import SpanishParser
-from neumonia.datasets import default_root, download_dataset, import_dataset, open_dataset
+from neumonia.datasets import NAMES, default_root, download_dataset, import_dataset, open_dataset
+from neumonia.datasets.mosaic import compact
 
 
 def add_commands(add: Callable[..., SpanishParser]) -> None:
-    """Registra ``importar``, ``descargar`` y ``auditar`` bajo ``datos``."""
+    """Registra ``importar``, ``descargar``, ``auditar`` y ``compactar`` bajo ``datos``."""
     data = add("datos", help="traer las radiografías y revisarlas")
     command = data.commands()
 
@@ -33,8 +34,20 @@ def add_commands(add: Callable[..., SpanishParser]) -> None:
     auditing.add_argument(
         "ruta", metavar="RUTA", type=Path, nargs="?", help="carpeta o zip; si falta, --datos"
     )
-    auditing.add_argument("--datos", default="kermany", help="conjunto ya importado")
+    auditing.add_argument(
+        "--datos", choices=NAMES, default="kermany64", help="conjunto (por omisión, kermany64)"
+    )
     auditing.set_defaults(run=_audit)
+
+    compacting = command(
+        "compactar", help="hace kermany64, el conjunto que viaja con el libro, desde el completo"
+    )
+    compacting.add_argument("ruta", metavar="RUTA", type=Path, help="zip o carpeta de Kermany")
+    compacting.add_argument(
+        "--destino", type=Path, default=Path("kermany64"), help="carpeta (por omisión, kermany64)"
+    )
+    compacting.add_argument("--reemplazar", action="store_true", help="sustituye la que hubiera")
+    compacting.set_defaults(run=_compact)
 
 
 def _destination(parser: SpanishParser) -> None:
@@ -56,8 +69,22 @@ def _download(options: argparse.Namespace) -> int:
 
 
 def _audit(options: argparse.Namespace) -> int:
-    if options.ruta is None and options.datos == "maqueta":
-        print(audit(open_dataset("maqueta")))
+    if options.ruta is None and options.datos in ("kermany64", "maqueta"):
+        print(audit(open_dataset(options.datos)))
         return 0
     print(audit(options.ruta if options.ruta is not None else default_root(options.datos)))
+    return 0
+
+
+def _compact(options: argparse.Namespace) -> int:
+    made = compact(options.ruta, options.destino, replace=options.reemplazar)
+    print(f"Radiografías: {made.films}, en {made.bytes / 1e6:.1f} MB")
+    print(f"SHA-256 de los píxeles: {made.pixels_sha256}")
+    print(f"SHA-256 de la tabla:    {made.table_sha256}")
+    print(
+        "Es igual al kermany64 del libro."
+        if made.is_embedded
+        else "No es igual al kermany64 del libro: la fuente tiene otros píxeles u otros nombres."
+    )
+    print(f"Resultado: {made.folder.resolve()}")
     return 0

@@ -18,7 +18,7 @@ from neumonia.study.report import update_readme
 
 def add_options(parser: SpanishParser) -> None:
     """Opciones que eligen un estudio; lo que no se dice viene de NEUMONIA_* o por omisión."""
-    parser.add_argument("--datos", choices=NAMES, help="radiografías (por omisión, maqueta)")
+    parser.add_argument("--datos", choices=NAMES, help="radiografías (por omisión, kermany64)")
     parser.add_argument("--raiz", type=Path, help="dónde están, si no se importaron")
     parser.add_argument("--particion", choices=KINDS, help="cómo se separa la prueba")
     parser.add_argument("--semilla", type=int, metavar="N", help="semilla (por omisión, 0)")

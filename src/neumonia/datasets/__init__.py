@@ -16,7 +16,7 @@ from neumonia.datasets.info import INFO
 from neumonia.errors import ConfigError, DataError
 from neumonia.files import cache_dir
 
-NAMES = ("maqueta", "kermany", "pneumoniamnist")
+NAMES = ("kermany64", "kermany", "pneumoniamnist", "maqueta")
 
 __all__ = [
     "CLASSES",
@@ -60,11 +60,12 @@ def open_dataset(
 
     Parameters
     ----------
-    name : {"maqueta", "kermany", "pneumoniamnist"}
-        La maqueta se genera aquí mismo; los otros dos se leen de ``root``.
+    name : {"kermany64", "kermany", "pneumoniamnist", "maqueta"}
+        ``kermany64`` viaja con el paquete y la maqueta se genera aquí mismo; los otros dos se leen
+        de ``root``.
     root : ruta, optional
         Carpeta importada, carpeta original, zip oficial (kermany) o .npz (pneumoniamnist).
-        Por omisión, ``default_root(name)``.
+        Por omisión, ``default_root(name)``. En ``kermany64``, otra copia de su carpeta.
     seed, n_films, difficulty :
         Solo para la maqueta: semilla, número de películas y dificultad de 0 a 1.
     size : int
@@ -84,6 +85,10 @@ def open_dataset(
         from neumonia.datasets.phantoms import open_phantoms
 
         return open_phantoms(n_films=n_films, size=size, seed=seed, difficulty=difficulty)
+    if name == "kermany64":
+        from neumonia.datasets.mosaic import open_kermany64
+
+        return open_kermany64(root if root is not None else os.environ.get("NEUMONIA_RAIZ") or None)
     place = Path(root).expanduser() if root is not None else default_root(name)
     if not place.exists():
         raise DataError(
@@ -135,12 +140,14 @@ def download_dataset(
     Raises
     ------
     ConfigError
-        Si el nombre no existe o es la maqueta, que no se descarga.
+        Si el nombre no existe o el conjunto no se descarga.
     DataError
         Si no hay red o la suma de comprobación no coincide.
     """
     if _known(name) == "maqueta":
         raise ConfigError("La maqueta no se descarga: el paquete la genera en segundos.")
+    if name == "kermany64":
+        raise ConfigError("kermany64 no se descarga: viaja con el libro.")
     from neumonia.datasets.download import download_kermany, download_pneumoniamnist
 
     if name == "kermany":

@@ -1,4 +1,4 @@
-"""La forma común de los tres conjuntos: una tabla de películas y una función que las carga."""
+"""La forma común de los conjuntos: una tabla de películas y una función que las carga."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -136,7 +136,7 @@ class Dataset:
     Attributes
     ----------
     name : str
-        ``maqueta``, ``kermany`` o ``pneumoniamnist``.
+        ``kermany64``, ``kermany``, ``pneumoniamnist`` o ``maqueta``.
     manifest : pandas.DataFrame
         Una fila por película, con las columnas ``COLUMNS`` y ordenada por ``image_id``.
     loader : callable

@@ -24,6 +24,14 @@ _KERMANY = {
     },
 }
 
+_KERMANY64 = {
+    **_KERMANY,
+    "title": "Radiografías de tórax pediátricas a 64 píxeles, Kermany et al. 2018",
+    # De los valores uint8 en el orden de la tabla, y de las filas de la tabla.
+    "pixels_sha256": "b8e520e47b717ddc7c192bdbcd9ad24d60228686140d72c7986dcf3db443151e",
+    "table_sha256": "144d277b68b4f6e14f54e52d53e983ea50042bb4c7b72be629f3b728a7f50289",
+}
+
 _PNEUMONIAMNIST = {
     "title": "PneumoniaMNIST (MedMNIST v2), Yang et al. 2023",
     "licence": "CC BY 4.0",
@@ -52,5 +60,10 @@ _MAQUETA = {
 }
 
 INFO: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
-    {"maqueta": _MAQUETA, "kermany": _KERMANY, "pneumoniamnist": _PNEUMONIAMNIST}
+    {
+        "kermany64": _KERMANY64,
+        "kermany": _KERMANY,
+        "pneumoniamnist": _PNEUMONIAMNIST,
+        "maqueta": _MAQUETA,
+    }
 )

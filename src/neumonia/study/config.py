@@ -13,6 +13,7 @@ from neumonia.splits import KINDS
 
 # Lo que cambia con los datos: el tamaño de la imagen y cuánto hay que entrenar.
 _DEFAULTS: dict[str, dict[str, Any]] = {
+    "kermany64": {"size": 64, "split": "paciente"},
     "maqueta": {"size": 128, "split": "paciente"},
     "kermany": {"size": 150, "split": "paciente", "epochs_cnn": 20, "patience_cnn": 6},
     # VGG16 no admite imágenes de menos de 32 píxeles.
@@ -38,7 +39,7 @@ class Config:
 
     Parameters
     ----------
-    dataset : {"maqueta", "kermany", "pneumoniamnist"}
+    dataset : {"kermany64", "kermany", "pneumoniamnist", "maqueta"}
     split : {"paciente", "oficial", "archivo"}
     seed : int de 0 a 2**32 - 1
         Semilla de la partición, de los pesos iniciales, del orden y del aumento de datos.
@@ -69,10 +70,10 @@ class Config:
         Si algún valor está fuera de su dominio.
     """
 
-    dataset: str = "maqueta"
+    dataset: str = "kermany64"
     split: str = "paciente"
     seed: int = 0
-    size: int = 128
+    size: int = 64
     epochs_cnn: int = 15
     epochs_head: int = 30
     patience_cnn: int = 4
@@ -103,7 +104,7 @@ class Config:
             object.__setattr__(self, "root", _path("root", self.root))
 
     @classmethod
-    def create(cls, dataset: str = "maqueta", **changes: Any) -> Self:
+    def create(cls, dataset: str = "kermany64", **changes: Any) -> Self:
         """Configuración de ``dataset`` con sus valores propios y los cambios pedidos.
 
         Un cambio con valor ``None`` deja el valor por omisión.
@@ -129,7 +130,7 @@ class Config:
             changes["seed"] = _integer("NEUMONIA_SEMILLA", environ["NEUMONIA_SEMILLA"])
         if environ.get("NEUMONIA_RAIZ"):
             changes["root"] = Path(environ["NEUMONIA_RAIZ"])
-        return cls.create(environ.get("NEUMONIA_DATOS") or dataset or "maqueta", **changes)
+        return cls.create(environ.get("NEUMONIA_DATOS") or dataset or "kermany64", **changes)
 
     def with_changes(self, **changes: Any) -> Self:
         """Copia con los campos dados cambiados; los demás quedan como estaban."""

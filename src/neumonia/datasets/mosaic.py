@@ -1,0 +1,279 @@
+"""``kermany64``: las radiografías de Kermany a 64 × 64 píxeles, todas en una imagen sin pérdida.
+
+El mosaico es un PNG gris de 61 filas y 96 columnas de radiografías, en el orden de la tabla que lo
+acompaña: la de la fila ``i`` de la tabla está en la celda ``(i // 96, i % 96)``. Viaja con el
+paquete, así que el libro se construye sobre radiografías reales sin descargar nada. Fuente:
+Kermany, Zhang y Goldbaum (2018), Mendeley Data, CC BY 4.0; véase el LEEME junto al mosaico.
+"""
+
+import hashlib
+import io
+import shutil
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image, UnidentifiedImageError
+
+from neumonia.datasets.archive import Entry, describe_missing, open_source, printable
+from neumonia.datasets.base import CLASSES, SPLITS, Dataset, tidy_manifest
+from neumonia.datasets.chest_xray import parse_name
+from neumonia.datasets.images import decode, resize
+from neumonia.datasets.info import INFO
+from neumonia.datasets.parallel import ordered_map
+from neumonia.errors import DataError
+from neumonia.files import atomic_dir, describe_os_error, write_text
+from neumonia.progress import track
+
+SIDE = 64
+COLUMNS = 96
+MOSAIC, TABLE, README = "mosaico.png", "radiografias.csv", "LEEME.md"
+FIELDS = ("file", "official_split", "class", "subtype", "patient")
+EMBEDDED = Path(__file__).parent / "kermany64"
+
+_ADVICE = (
+    "Volvamos a bajar el libro, o rehagamos la carpeta desde el conjunto completo con: "
+    "neumonia datos compactar RUTA"
+)
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """Lo que dejó ``compact``: la carpeta, cuántas radiografías y los resúmenes de contenido."""
+
+    folder: Path
+    films: int
+    bytes: int
+    pixels_sha256: str
+    table_sha256: str
+
+    @property
+    def is_embedded(self) -> bool:
+        """Si es, píxel por píxel y fila por fila, el ``kermany64`` que acompaña al libro."""
+        info = INFO["kermany64"]
+        return (self.pixels_sha256, self.table_sha256) == (
+            info["pixels_sha256"],
+            info["table_sha256"],
+        )
+
+
+def open_kermany64(root: Path | str | None = None) -> Dataset:
+    """Abre el conjunto que viaja con el paquete, y comprueba que sea ese y esté entero.
+
+    Parameters
+    ----------
+    root : ruta, optional
+        Carpeta con ``mosaico.png`` y ``radiografias.csv``; por omisión, la del paquete.
+
+    Returns
+    -------
+    Dataset
+        ``height`` y ``width`` valen 64: el tamaño original no se conserva. ``sha256`` resume los
+        píxeles de cada radiografía.
+
+    Raises
+    ------
+    DataError
+        Si falta un archivo, está dañado, o su contenido no es el de ``kermany64``.
+    """
+    folder = EMBEDDED if root is None else Path(root).expanduser()
+    info = INFO["kermany64"]
+    table = _read_table(folder / TABLE, info["n_films"])
+    images = _read_mosaic(folder / MOSAIC, info["n_films"])
+    _check_digest(folder / MOSAIC, _pixels_digest(images), info["pixels_sha256"])
+    _check_digest(folder / TABLE, _table_digest(table), info["table_sha256"])
+    images.flags.writeable = False
+    manifest = tidy_manifest(
+        pd.DataFrame(
+            {
+                "image_id": table["official_split"] + "/" + table["class"] + "/" + table["file"],
+                "label": table["class"].map(CLASSES.index),
+                "patient": table["patient"],
+                "subtype": table["subtype"],
+                "official_split": table["official_split"],
+                "height": SIDE,
+                "width": SIDE,
+                "sha256": [hashlib.sha256(film.tobytes()).hexdigest() for film in images],
+            }
+        )
+    )
+
+    def load(rows: np.ndarray, size: int, progress: bool) -> np.ndarray:
+        if size == SIDE:
+            return images[rows]
+        wanted = track(rows, "Cambiando de tamaño") if progress else rows
+        return np.stack([resize(images[row], size) for row in wanted])
+
+    # La carpeta del paquete no se nombra: es otra en cada máquina y no dice nada de los datos.
+    origin = {} if root is None else {"root": str(folder)}
+    return Dataset("kermany64", manifest, load, {**info, **origin})
+
+
+def compact(
+    source: Path | str, destination: Path | str, progress: bool = True, replace: bool = False
+) -> Compacted:
+    """Hace ``kermany64`` a partir del conjunto completo: mosaico, tabla y LEEME.
+
+    Cada radiografía se decodifica a gris y se lleva a 64 × 64 con el filtro bilineal de
+    ``neumonia.datasets.images.resize``, sin conservar la proporción. El contenido no depende del
+    orden de la fuente; los bytes del PNG pueden cambiar con la versión de Pillow, y por eso lo
+    que se compara es la huella de los píxeles.
+
+    Parameters
+    ----------
+    source : ruta
+        Zip o carpeta con ``train``, ``val`` y ``test``.
+    destination : ruta
+        Carpeta nueva. Aparece entera al final o no aparece.
+    replace : bool
+        Sustituye una carpeta anterior.
+
+    Raises
+    ------
+    DataError
+        Si la fuente no existe, le faltan radiografías o alguna no se puede leer, o si el destino
+        ya existe y ``replace`` es falso.
+    NeumoniaError
+        Si no se puede escribir (por ejemplo, disco lleno).
+    """
+    source, destination = Path(source).expanduser(), Path(destination).expanduser()
+    if destination.exists() and not replace:
+        raise DataError(
+            f"{destination} ya existe y no lo vamos a pisar. Elijamos otra carpeta con --destino, "
+            "o pidamos el reemplazo con --reemplazar."
+        )
+    _check_apart(source, destination)
+    with open_source(source) as listing:
+        if not listing.entries:
+            raise DataError(describe_missing(source, listing.skipped))
+        _check_complete(source, listing.entries)
+        images = np.empty((len(listing.entries), SIDE, SIDE), dtype=np.uint8)
+        films = ordered_map(_small, listing.entries)
+        with closing(films):
+            shown = track(films, "Reduciendo", len(images)) if progress else films
+            for row, film in enumerate(shown):
+                images[row] = film
+        table = _table(listing.entries)
+    with atomic_dir(destination) as folder:
+        Image.fromarray(_tile(images)).save(folder / MOSAIC, optimize=True)
+        write_text(folder / TABLE, table.to_csv(index=False, lineterminator="\n"))
+        shutil.copyfile(EMBEDDED / README, folder / README)
+        size = sum(path.stat().st_size for path in folder.iterdir())
+    return Compacted(destination, len(images), size, _pixels_digest(images), _table_digest(table))
+
+
+def _small(entry: Entry) -> np.ndarray:
+    return resize(decode(entry.read(), printable(entry.source)), SIDE)
+
+
+def _table(entries: tuple[Entry, ...]) -> pd.DataFrame:
+    rows = []
+    for entry in entries:
+        name = CLASSES[entry.label]
+        patient, subtype = parse_name(entry.name, name)
+        rows.append((entry.name, entry.split, name, subtype, patient))
+    return pd.DataFrame(rows, columns=list(FIELDS))
+
+
+def _check_apart(source: Path, destination: Path) -> None:
+    """El destino se sustituye entero: no puede ser la fuente ni contenerla."""
+    here, there = destination.resolve(), source.resolve()
+    if here == there or here in there.parents:
+        raise DataError(
+            f"El destino {destination} contiene a la fuente {source}. Elijamos otra carpeta."
+        )
+
+
+def _check_complete(source: Path, entries: tuple[Entry, ...]) -> None:
+    lacking = []
+    for split, counts in INFO["kermany"]["n_samples"].items():
+        for label, name in enumerate(CLASSES):
+            found = sum(entry.split == split and entry.label == label for entry in entries)
+            if found != counts[name]:
+                lacking.append(f"{split}/{name} tiene {found} y debe tener {counts[name]}")
+    if lacking:
+        raise DataError(
+            f"{source} no es el conjunto completo de Kermany: {'; '.join(lacking)}. "
+            "Descarguémoslo de nuevo con: neumonia datos descargar kermany"
+        )
+
+
+def _tile(images: np.ndarray) -> np.ndarray:
+    """De (N, S, S) a la imagen única; las celdas que sobran quedan negras."""
+    rows = -(-len(images) // COLUMNS)
+    cells = np.zeros((rows * COLUMNS, SIDE, SIDE), dtype=np.uint8)
+    cells[: len(images)] = images
+    return cells.reshape(rows, COLUMNS, SIDE, SIDE).swapaxes(1, 2).reshape(rows * SIDE, -1)
+
+
+def _read_mosaic(path: Path, films: int) -> np.ndarray:
+    rows = -(-films // COLUMNS)
+    expected = (COLUMNS * SIDE, rows * SIDE)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"Falta {path}, que viaja con el libro. {_ADVICE}") from error
+    except OSError as error:
+        raise DataError(f"No se puede leer {path}: {describe_os_error(error)}.") from error
+    try:
+        with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+            if image.size != expected or image.mode != "L":
+                raise DataError(
+                    f"{path} no es el mosaico de kermany64: mide {image.width} × {image.height} en "
+                    f"modo {image.mode}, y debe medir {expected[0]} × {expected[1]} en modo L. "
+                    f"{_ADVICE}"
+                )
+            mosaic = np.asarray(image)
+    except UnidentifiedImageError as error:
+        raise DataError(f"{path} no es un PNG legible. {_ADVICE}") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path} está truncado o dañado ({error}). {_ADVICE}") from error
+    cells = mosaic.reshape(rows, SIDE, COLUMNS, SIDE).swapaxes(1, 2)
+    return np.ascontiguousarray(cells.reshape(-1, SIDE, SIDE)[:films])
+
+
+def _read_table(path: Path, films: int) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    except FileNotFoundError as error:
+        raise DataError(f"Falta {path}, que viaja con el libro. {_ADVICE}") from error
+    except OSError as error:
+        raise DataError(f"No se puede leer {path}: {describe_os_error(error)}.") from error
+    except ValueError as error:
+        raise DataError(f"{path} no es una tabla legible ({error}). {_ADVICE}") from error
+    if tuple(table.columns) != FIELDS:
+        raise DataError(
+            f"{path} tiene las columnas {', '.join(table.columns)}; esperábamos "
+            f"{', '.join(FIELDS)}. {_ADVICE}"
+        )
+    if len(table) != films:
+        raise DataError(f"{path} tiene {len(table)} filas y debe tener {films}. {_ADVICE}")
+    for column, allowed in (("class", CLASSES), ("official_split", SPLITS)):
+        wrong = ~table[column].isin(allowed)
+        if wrong.any():
+            line = int(np.flatnonzero(wrong)[0])
+            raise DataError(
+                f"En {path}, línea {line + 2}, «{column}» vale {table.loc[line, column]!r}; "
+                f"esperábamos {' o '.join(allowed)}. {_ADVICE}"
+            )
+    return table
+
+
+def _check_digest(path: Path, found: str, expected: str) -> None:
+    if found != expected:
+        raise DataError(
+            f"El contenido de {path} no es el de kermany64: su SHA-256 es {found[:16]}… y debe ser "
+            f"{expected[:16]}…. {_ADVICE}"
+        )
+
+
+def _pixels_digest(images: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest()
+
+
+def _table_digest(table: pd.DataFrame) -> str:
+    """De los valores y no de los bytes: git puede cambiar los finales de línea."""
+    rows = "\n".join("\t".join(row) for row in table.itertuples(index=False))
+    return hashlib.sha256(rows.encode()).hexdigest()
