@@ -86,7 +86,7 @@ class AuditReport:
         return pd.DataFrame(rows, index=names)
 
     def __str__(self) -> str:
-        lines = [f"Revisión de {self.source}", f"  películas legibles: {len(self.films)}"]
+        lines = [f"Revisión: {self.source}", f"  películas legibles: {len(self.films)}"]
         for (split, name), row in self.as_frame().iterrows():
             density = row["bytes_per_pixel"]
             lines.append(

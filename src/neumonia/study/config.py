@@ -11,13 +11,13 @@ from neumonia.datasets import NAMES
 from neumonia.errors import ConfigError
 from neumonia.splits import KINDS
 
-# Lo que cambia con los datos: el tamaño de la imagen y cuánto hay que entrenar.
+# Lo que otros datos cambian: el tamaño de la imagen, la partición y cuánto hay que entrenar.
 _DEFAULTS: dict[str, dict[str, Any]] = {
-    "kermany64": {"size": 64, "split": "paciente"},
-    "maqueta": {"size": 128, "split": "paciente"},
-    "kermany": {"size": 150, "split": "paciente", "epochs_cnn": 20, "patience_cnn": 6},
+    "kermany64": {},
+    "maqueta": {"size": 128, "epochs_cnn": 15, "batch_cnn": 16},
+    "kermany": {"size": 150, "epochs_cnn": 20, "patience_cnn": 6, "batch_cnn": 16},
     # VGG16 no admite imágenes de menos de 32 píxeles.
-    "pneumoniamnist": {"size": 56, "split": "oficial"},
+    "pneumoniamnist": {"size": 56, "split": "oficial", "epochs_cnn": 15, "batch_cnn": 16},
 }
 _PRECISIONS = ("float32", "mixed_bfloat16")
 _COUNTS = (
@@ -74,11 +74,11 @@ class Config:
     split: str = "paciente"
     seed: int = 0
     size: int = 64
-    epochs_cnn: int = 15
+    epochs_cnn: int = 12
     epochs_head: int = 30
     patience_cnn: int = 4
     patience_head: int = 6
-    batch_cnn: int = 16
+    batch_cnn: int = 32
     batch_head: int = 32
     precision: str = "float32"
     n_films: int = 1200
