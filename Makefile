@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 DESCARGA := 870 MB
 OCUPA := 2,5 GB
 
-export NEUMONIA_DATOS := $(DATOS)
+export NEUMONIA_DATOS = $(DATOS)
 export NEUMONIA_SEMILLA := $(SEMILLA)
 ifneq ($(RAIZ),)
 export NEUMONIA_RAIZ := $(abspath $(RAIZ))
@@ -32,7 +32,7 @@ ayuda:
 	@echo "make pruebas    todas las pruebas, con cobertura"
 	@echo "make estudio    el estudio completo, en estudio/DATOS/PARTICION/"
 	@echo "make estudio-completo   además, lo que pediría un revisor: horas, y se puede retomar"
-	@echo "make confianza  mide si los mapas merecen confianza, en estudio/confianza/DATOS/: cerca de una hora, y se puede retomar"
+	@echo "make confianza  mide si los mapas merecen confianza, en estudio/confianza/maqueta/ (o DATOS=kermany): cerca de una hora, y se puede retomar"
 	@echo "make miniatura  la red de 28 píxeles sobre PneumoniaMNIST (RAIZ=ruta/al.npz)"
 	@echo "make cuadernos  un cuaderno ejecutado por capítulo, en _book/cuadernos/"
 	@echo "make revisar    revisa los capítulos sin ejecutarlos"
@@ -76,6 +76,8 @@ estudio-completo: $(LISTO)
 	$(BIN)/neumonia estudio --particion oficial --salida $(or $(SALIDA),estudio/$(DATOS))/oficial --sin-modelos
 	$(BIN)/neumonia revision --salida $(or $(SALIDA),estudio/$(DATOS))/revision
 
+# Se hace donde se sabe la verdad, en la maqueta, salvo que se pidan las radiografías completas.
+confianza: DATOS := $(if $(filter kermany,$(DATOS)),kermany,maqueta)
 confianza: $(LISTO)
 	$(BIN)/neumonia confianza --salida $(or $(SALIDA),estudio/confianza/$(DATOS))
 

@@ -11,7 +11,7 @@ import pytest
 from neumonia.models.weights import ResolvedWeights
 from neumonia.study import Config, Study
 
-SMALL = {"n_films": 120, "size": 32, "epochs_cnn": 2, "epochs_head": 2}
+SMALL = {"dataset": "maqueta", "n_films": 120, "size": 32, "epochs_cnn": 2, "epochs_head": 2}
 """Lo menos que recorre todo el camino: las dos clases en cada parte y dos épocas."""
 
 

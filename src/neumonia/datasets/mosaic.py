@@ -79,6 +79,12 @@ def open_kermany64(root: Path | str | None = None) -> Dataset:
         Si falta un archivo, está dañado, o su contenido no es el de ``kermany64``.
     """
     folder = EMBEDDED if root is None else Path(root).expanduser()
+    if root is not None and not (folder / TABLE).is_file():
+        raise DataError(
+            f"{folder} no es una carpeta de kermany64: no tiene {TABLE}. Sin ruta se usa la que viaja "
+            "con el libro; si ahí están las radiografías completas, pidámoslas con DATOS=kermany "
+            "en make, o con --datos kermany."
+        )
     info = INFO["kermany64"]
     table = _read_table(folder / TABLE, info["n_films"])
     images = _read_mosaic(folder / MOSAIC, info["n_films"])

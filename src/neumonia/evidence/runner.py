@@ -71,8 +71,14 @@ class Evidence:
         return Exam(study, networks, self.budget, self.report)
 
     def available(self) -> tuple[str, ...]:
-        """Las partes que existen para estos datos."""
-        return tuple(name for name, part in PARTS.items() if self.base.dataset in part.datasets)
+        """Las partes que existen para estos datos; si ninguna, ``ConfigError``."""
+        found = tuple(name for name, part in PARTS.items() if self.base.dataset in part.datasets)
+        if not found:
+            raise ConfigError(
+                f"El examen de los mapas no se hace con {self.base.dataset}: se hace con "
+                f"--datos {_MAQUETA}, donde se sabe la verdad, o con --datos {_KERMANY}."
+            )
+        return found
 
     def check(self, name: str) -> None:
         """Comprueba que la parte ``name`` existe para estos datos; si no, ``ConfigError``."""

@@ -6,7 +6,7 @@ import pytest
 
 from neumonia.review.runner import PARTS
 
-SMALL = {"n_films": 60, "size": 32}
+SMALL = {"dataset": "maqueta", "n_films": 60, "size": 32}
 
 
 @pytest.fixture

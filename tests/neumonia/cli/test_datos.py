@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neumonia.datasets import ImportReport, library, open_dataset
+from neumonia.datasets import INFO, ImportReport, library, open_dataset
 
 
 def files(folder: Path) -> set[str]:
@@ -147,11 +147,31 @@ class TestAuditar:
         )
         assert "películas legibles: 10" in run("datos", "auditar", "--datos", "maqueta").out
         run("datos", "importar", make_zip(films(1)))
-        assert "películas legibles: 12" in run("datos", "auditar").out
+        assert "películas legibles: 12" in run("datos", "auditar", "--datos", "kermany").out
+
+    def test_sin_decir_nada_las_radiografias_del_libro(self, run):
+        result = run("datos", "auditar")
+        assert (result.code, result.err) == (0, "")
+        assert "train/NORMAL: 1341 películas de 1211 pacientes" in result.out
+        assert "archivos idénticos: 30 grupos, 32 sobrantes" in result.out
 
     def test_una_carpeta_sin_imagenes(self, run, tmp_path):
         result = run("datos", "auditar", tmp_path)
         assert result.code == 1 and "no hay ninguna película" in result.err
+
+
+class TestCompactar:
+    def test_un_conjunto_incompleto_no_deja_nada(self, run, make_zip, films, tmp_path):
+        result = run("datos", "compactar", make_zip(films(1)), "--destino", tmp_path / "nuevo")
+        assert result.code == 1 and "no es el conjunto completo de Kermany" in result.err
+        assert not (tmp_path / "nuevo").exists()
+
+    @pytest.mark.real
+    def test_dice_la_huella_y_si_es_la_del_libro(self, run, shared, tmp_path):
+        source, target = shared / "datos" / "chest_xray_224.zip", tmp_path / "nuevo"
+        result = run("datos", "compactar", source, "--destino", target)
+        assert result.code == 0 and INFO["kermany64"]["pixels_sha256"] in result.out
+        assert "Es igual al kermany64 del libro." in result.out and str(target) in result.out
 
 
 def test_el_zip_de_prueba_es_un_zip(make_zip, films):
