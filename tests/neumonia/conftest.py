@@ -54,7 +54,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
     with pytest.MonkeyPatch.context() as patch:
         replace_vgg16(patch)
         patch.setenv("NEUMONIA_CACHE", str(cache))
-        study = Study(Config(**SMALL), progress=False)
+        study = Study(Config.create(**SMALL), progress=False)
         assert study.results
         for name in study.models:
             study.maps(name)

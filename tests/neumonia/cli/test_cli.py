@@ -57,6 +57,7 @@ def test_la_version(run):
         (("estudio", "--inventada"), "no conocemos: --inventada"),
         (("tabla", "a.md", "--hel"), "no conocemos: --hel"),
         (("estudio", "--datos", "tac"), "opción --datos: 'tac' no es una opción; elijamos entre"),
+        (("datos", "auditar", "--datos", "tac"), "opción --datos: 'tac' no es una opción"),
         (("estudio", "--particion", "azar"), "'azar' no es una opción; elijamos entre: .*oficial"),
         (("estudio", "--semilla", "1.5"), "opción --semilla: '1.5' no es un valor válido"),
         (("estudio", "--semilla"), "opción --semilla: necesita un valor"),
@@ -90,9 +91,8 @@ def test_lo_que_no_sabemos_traducir_se_muestra_igual():
         (("estudio", "--semilla", str(2**40)), {}, "--semilla no puede pasar de"),
         (("estudio", "--datos", "kermany"), {}, "No encontramos los datos de «kermany»"),
         (("estudio", "--datos", "kermany", "--raiz", "/no/esta"), {}, "/no/esta"),
-        (("datos", "auditar"), {}, "No existe"),
+        (("datos", "auditar", "--datos", "kermany"), {}, "No existe"),
         (("datos", "auditar", "/no/esta"), {}, "No existe /no/esta"),
-        (("datos", "auditar", "--datos", "tac"), {}, "No existe el conjunto «tac»"),
         (("datos", "importar", "/no/esta.zip"), {}, "No existe /no/esta.zip"),
         (("datos", "descargar", "pneumoniamnist", "--lado", "30"), {}, "28, 64, 128, 224"),
         (("tabla", "/no/esta/README.md"), {}, "No existe /no/esta/README.md"),
@@ -155,7 +155,7 @@ def test_una_terminal_sin_nuestras_letras_no_detiene_la_orden(monkeypatch, make_
     monkeypatch.setattr(sys, "stdout", screen)
     assert cli.main(["datos", "auditar", str(make_folder(films(1)))]) == 0
     screen.seek(0)
-    assert "Revisi?n de" in screen.read()
+    assert "Revisi?n: " in screen.read()
 
 
 def test_una_salida_que_no_se_puede_ajustar_se_usa_como_este(monkeypatch, make_folder, films):
@@ -172,7 +172,7 @@ def test_una_salida_que_no_se_puede_ajustar_se_usa_como_este(monkeypatch, make_f
     screen = Plain()
     monkeypatch.setattr(sys, "stdout", screen)
     assert cli.main(["datos", "auditar", str(make_folder(films(1)))]) == 0
-    assert "Revisión de" in screen.text
+    assert "Revisión: " in screen.text
 
 
 def test_importar_no_carga_lo_pesado_y_python_m_responde():

@@ -16,7 +16,7 @@ from PIL import Image
 from neumonia.audit import find_duplicates
 from neumonia.datasets import INFO, open_dataset
 from neumonia.datasets.mosaic import EMBEDDED, MOSAIC, README, TABLE, compact, open_kermany64
-from neumonia.errors import DataError
+from neumonia.errors import DataError, NeumoniaError
 from neumonia.splits import make_split
 
 LIMIT = 16_000_000
@@ -117,7 +117,7 @@ class TestCompactar:
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(Image.Image, "save", full)
-        with pytest.raises((DataError, OSError)):
+        with pytest.raises(NeumoniaError, match="No queda espacio"):
             compact(unpacked, made.folder, progress=False, replace=True)
         monkeypatch.undo()
         assert open_kermany64(made.folder)

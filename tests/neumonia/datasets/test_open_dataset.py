@@ -28,7 +28,7 @@ def npz(tmp_path):
 
 
 def test_un_nombre_desconocido_enumera_los_que_hay():
-    with pytest.raises(ConfigError, match="maqueta, kermany, pneumoniamnist"):
+    with pytest.raises(ConfigError, match="kermany64, kermany, pneumoniamnist, maqueta"):
         open_dataset("covid")
     with pytest.raises(ConfigError):
         library("../fuera")

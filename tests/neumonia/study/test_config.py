@@ -9,21 +9,26 @@ from neumonia.errors import ConfigError
 from neumonia.study import Config
 
 
-def test_por_omision_es_la_maqueta_por_paciente():
+def test_por_omision_son_las_radiografias_del_libro_por_paciente():
     config = Config.create()
     assert (config.dataset, config.split, config.seed, config.size) == (
-        "maqueta", "paciente", 0, 128,
+        "kermany64", "paciente", 0, 64,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("dataset", "size", "split"),
-    [("maqueta", 128, "paciente"), ("kermany", 150, "paciente"), ("pneumoniamnist", 56, "oficial")],
+    [
+        ("kermany64", 64, "paciente"),
+        ("maqueta", 128, "paciente"),
+        ("kermany", 150, "paciente"),
+        ("pneumoniamnist", 56, "oficial"),
+    ],
 )
 def test_cada_conjunto_tiene_sus_valores_y_un_cambio_los_sustituye(dataset, size, split):
     config = Config.create(dataset)
     assert (config.size, config.split) == (size, split)
-    assert Config.create(dataset, size=64, seed=None).size == 64
+    assert Config.create(dataset, size=40, seed=None).size == 40
     assert Config.create(dataset, size=None).size == size
 
 

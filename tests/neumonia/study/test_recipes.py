@@ -51,7 +51,7 @@ def changed(study: SimpleNamespace) -> set[str]:
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
-        ("size", 64, {"images", "cnn", "features", "vgg16"}),
+        ("size", 96, {"images", "cnn", "features", "vgg16"}),
         ("seed", 1, {"cnn", "vgg16"}),
         ("epochs_cnn", 3, {"cnn"}),
         ("patience_cnn", 3, {"cnn"}),
