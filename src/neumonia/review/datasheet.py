@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from neumonia.audit import find_duplicates
-from neumonia.datasets import INFO, SPLITS
+from neumonia.datasets import INFO, SPLITS, open_dataset
 from neumonia.errors import DataError
 from neumonia.evaluation.tables import format_number
 from neumonia.review.sections import EXAMS, PART_TITLES, Section, bullets, standalone
@@ -45,22 +45,18 @@ una red puede aprender eso. Repartir por archivo deja al mismo niño a ambos lad
 _UPKEEP = """**¿Quién lo mantiene?** Los autores, en Mendeley Data [@kermany2018data]; hay copias en
 otros sitios que no controlan. No conocemos un registro de correcciones.
 
-**¿Cómo notamos un cambio?** Este libro no guarda las radiografías, solo su huella: si al importar
-sale otra, los datos no son los mismos y los números tampoco tienen por qué serlo. Los errores que
-encontremos se cuentan aquí y no se corrigen en secreto."""
+**¿Cómo notamos un cambio?** Por la huella: la de las copias se comprueba cada vez que se abren, y
+si al importar el conjunto completo sale otra, los datos no son los mismos y los números tampoco
+tienen por qué serlo. Los errores que encontremos se cuentan aquí y no se corrigen en secreto."""
 
 
-def data_sections(
-    studies: Sequence[Published], manifest: pd.DataFrame | None = None
-) -> dict[str, Section]:
+def data_sections(studies: Sequence[Published]) -> dict[str, Section]:
     """Las siete secciones, en orden, por su clave.
 
     Parameters
     ----------
     studies : sequence of Published
-        Los estudios de Kermany que haya.
-    manifest : DataFrame, optional
-        El de las radiografías, si están a la mano: permite contar copias idénticas y tamaños.
+        Los estudios de Kermany que haya. Las copias idénticas se cuentan en ``kermany64``.
 
     Raises
     ------
@@ -72,7 +68,7 @@ def data_sections(
     counts = {"Carpetas oficiales": composition(study)}
     return {
         "motivacion": Section("Motivación", _MOTIVATION),
-        "composicion": Section("Composición", _contents(study, manifest), counts),
+        "composicion": Section("Composición", _contents(study), counts),
         "recoleccion": Section("Recolección", _COLLECTION),
         "preprocesamiento": Section("Preprocesamiento y limpieza", _processing(studies)),
         "usos": Section("Usos", _USES),
@@ -81,9 +77,9 @@ def data_sections(
     }
 
 
-def data_sheet(studies: Sequence[Published], manifest: pd.DataFrame | None = None) -> str:
+def data_sheet(studies: Sequence[Published]) -> str:
     """La ficha completa, en un Markdown que se lee sin el libro; véase ``data_sections``."""
-    sections = data_sections(studies, manifest)
+    sections = data_sections(studies)
     title = "Ficha de datos: radiografías de Kermany et al. (2018)"
     return standalone(title, "gebru2021", sections)
 
@@ -116,7 +112,7 @@ def _check(studies: Sequence[Published]) -> None:
         )
 
 
-def _contents(study: Published, manifest: pd.DataFrame | None) -> str:
+def _contents(study: Published) -> str:
     data = study.results["data"]
     skipped = study.provenance["data"]["skipped"]
     lines = [
@@ -127,32 +123,19 @@ def _contents(study: Published, manifest: pd.DataFrame | None) -> str:
         "**¿Qué dice cada una?** Su clase, en la carpeta; su paciente y, si es neumonía, su "
         "etiología, en el nombre. Nada más.",
         f"**¿Faltan archivos?** Al importar se rechazaron {len(skipped)}.",
-        _copies(data, manifest),
+        _duplicates(),
         f"**¿Cómo se reconoce?** Por su huella, `{data['fingerprint']}`, que cambia si cambia un "
         "archivo o una etiqueta.",
     ]
     return "\n\n".join(lines)
 
 
-def _copies(data: dict, manifest: pd.DataFrame | None) -> str:
-    question = "**¿Hay copias?**"
-    if manifest is None:
-        return (
-            f"{question} Con los archivos a la mano, `neumonia datos auditar` las cuenta. Las "
-            "idénticas nunca quedan a ambos lados del reparto por paciente."
-        )
-    if len(manifest) != data["films"]:
-        raise DataError(
-            f"El manifiesto tiene {len(manifest)} radiografías y el estudio publicado, "
-            f"{data['films']}: no son los mismos datos."
-        )
-    groups = find_duplicates(manifest)
+def _duplicates() -> str:
+    groups = find_duplicates(open_dataset("kermany64").manifest)
     surplus = sum(len(group) - 1 for group in groups)
-    sides = manifest[["height", "width"]].to_numpy()
     return (
-        f"{question} {len(groups)} grupos de archivos idénticos, con {surplus} de sobra; el "
-        f"reparto por paciente los mantiene juntos. **¿De qué tamaño son?** De "
-        f"{integer(sides.min())} a {integer(sides.max())} píxeles por lado."
+        f"**¿Hay repetidas?** {len(groups)} grupos de radiografías idénticas, con {surplus} de "
+        "sobra; el reparto por paciente los mantiene juntos."
     )
 
 
@@ -183,5 +166,8 @@ def _distribution(study: Published) -> str:
         f"**¿Con qué licencia?** {data['license']}: se puede usar y adaptar si se cita a los "
         f"autores. **¿Cómo se cita?** {data['citation']}\n\n"
         f"**¿De dónde se obtiene?** De Mendeley Data [@kermany2018data] o de su copia en "
-        f"<{info['url']}>. «neumonia datos descargar kermany» la trae e importa."
+        f"<{info['url']}>. «neumonia datos descargar kermany» la trae e importa.\n\n"
+        "**¿Qué lleva este libro?** Copias en gris de 64 × 64 píxeles, con la misma licencia y su "
+        "atribución: es una adaptación. Con ellas entrena sus redes quien construye el libro; los "
+        "estudios publicados usaron imágenes mayores."
     )
