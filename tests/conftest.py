@@ -1,8 +1,13 @@
 """Lo común a todas las pruebas: dónde están los recursos que no viajan con el proyecto."""
 
 import os
+import re
 import shutil
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -16,11 +21,25 @@ def _shared_dir() -> Path | None:
     return folder if (folder / "datos").is_dir() else None
 
 
+@cache
+def _registry_answers() -> bool:
+    """Si pip, tal como está configurado en esta máquina, encuentra un paquete del candado."""
+    pinned = re.search(r"^wheel==\S+", (ROOT / "requirements.lock").read_text("utf-8"), re.M)
+    question = ["download", "--no-deps", "--quiet", "--retries=0", "--timeout=10", pinned[0]]
+    with TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-m", "pip", *question, "--dest", folder], capture_output=True
+        )
+    return done.returncode == 0
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("real") and _shared_dir() is None:
         pytest.skip("faltan las radiografías y los pesos reales (../shared)")
     if item.get_closest_marker("quarto") and shutil.which("quarto") is None:
         pytest.skip("falta el programa quarto en el PATH")
+    if item.get_closest_marker("red") and not _registry_answers():
+        pytest.skip("no hay red, o el registro de paquetes no responde")
     if item.get_closest_marker("navegador") and CHROMIUM is None:
         pytest.skip("falta chromium")
 

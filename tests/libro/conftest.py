@@ -52,8 +52,8 @@ def copy_book(destination: Path) -> Path:
 
 
 def _built(folder: str, names: list[str]) -> set[str]:
-    """Lo oculto, y el estudio de la maqueta que cada cual publica en su máquina."""
-    own = {"maqueta"} if Path(folder) == ROOT / "estudio" else set()
+    """Lo oculto, y los estudios que cada cual publica en su máquina."""
+    own = {"maqueta", "kermany64"} if Path(folder) == ROOT / "estudio" else set()
     return {name for name in names if name.startswith(".")} | own
 
 

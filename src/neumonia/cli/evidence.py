@@ -14,7 +14,9 @@ from neumonia.evidence.runner import PARTS, Evidence
 
 def add_command(add: Callable[..., SpanishParser]) -> None:
     """Registra ``confianza``."""
-    parser = add("confianza", help="mide si los mapas merecen confianza: en la maqueta, o con --datos kermany")
+    parser = add(
+        "confianza", help="mide si los mapas merecen confianza, en la maqueta o en kermany"
+    )
     parser.add_argument(
         "partes", nargs="*", metavar="PARTE", help=f"cuáles; sin ninguna, todas: {', '.join(PARTS)}"
     )

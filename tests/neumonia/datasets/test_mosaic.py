@@ -139,7 +139,9 @@ class TestCompactar:
         with zipfile.ZipFile(unpacked) as old, zipfile.ZipFile(broken, "w") as new:
             for item in old.infolist():
                 content = old.read(item)
-                new.writestr(item.filename, content[:200] if "IM-0115" in item.filename else content)
+                new.writestr(
+                    item.filename, content[:200] if "IM-0115" in item.filename else content
+                )
         with pytest.raises(DataError, match="IM-0115"):
             compact(broken, tmp_path / "nuevo", progress=False)
         assert not (tmp_path / "nuevo").exists()
@@ -205,7 +207,9 @@ def one_pixel(folder: Path) -> None:
 
 def bomb(folder: Path) -> None:
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
     body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")

@@ -11,7 +11,14 @@ import pytest
 from neumonia.datasets import open_dataset
 from neumonia.splits import make_split
 
-SMALL = {"dataset": "maqueta", "n_films": 60, "size": 32, "epochs_cnn": 2, "epochs_head": 1, "batch_cnn": 8}
+SMALL = {
+    "dataset": "maqueta",
+    "n_films": 60,
+    "size": 32,
+    "epochs_cnn": 2,
+    "epochs_head": 1,
+    "batch_cnn": 8,
+}
 # Sin pesos a la vista: lo que se compara es la CNN, y la prueba no debe descargar nada.
 NO_WEIGHTS = "no-existe.h5"
 FILES = ("results.json", "predictions.csv", "history.csv", "layers.csv")
