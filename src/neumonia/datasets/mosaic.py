@@ -81,9 +81,9 @@ def open_kermany64(root: Path | str | None = None) -> Dataset:
     folder = EMBEDDED if root is None else Path(root).expanduser()
     if root is not None and not (folder / TABLE).is_file():
         raise DataError(
-            f"{folder} no es una carpeta de kermany64: no tiene {TABLE}. Sin ruta se usa "
-            "la que viaja con el libro; si ahí están las radiografías completas, pidámoslas con DATOS=kermany "
-            "en make, o con --datos kermany."
+            f"{folder} no es una carpeta de kermany64: no tiene {TABLE}. Sin ruta se usa la que "
+            "viaja con el libro; si ahí están las radiografías completas, son --datos kermany "
+            "(DATOS=kermany en make)."
         )
     info = INFO["kermany64"]
     table = _read_table(folder / TABLE, info["n_films"])

@@ -14,7 +14,7 @@ from neumonia.errors import ConfigError, DataError, NeumoniaError, WeightsError
 from neumonia.study import Config, Study, open_study
 from neumonia.study.export import _stacked_csv, predictions_csv
 
-CONFIG = Config(dataset="maqueta", n_films=120, size=32, epochs_cnn=2, epochs_head=2)
+CONFIG = Config.create("maqueta", n_films=120, size=32, epochs_cnn=2, epochs_head=2)
 
 
 @pytest.fixture
