@@ -13,7 +13,7 @@ LISTO := .venv/.listo
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # En Linux, con Python 3.11; en Windows y en macOS, menos.
 DESCARGA := 870 MB
-OCUPA := 2,5 GB
+OCUPA := 3 GB
 
 export NEUMONIA_DATOS = $(DATOS)
 export NEUMONIA_SEMILLA := $(SEMILLA)

@@ -1,7 +1,9 @@
 """Imprimir el libro con pandoc y Typst: leer, ejecutar, armar, numerar y escribir."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from imprenta.assemble import Page, assemble
 from imprenta.chapter import Chapter, read_chapter
@@ -18,29 +20,14 @@ from imprenta.typst import write_pdf
 
 def read_book(config: BookConfig) -> list[Chapter]:
     """Lee todos los capítulos; si varios tienen defectos, los señala todos."""
-    chapters, problems = [], []
-    for entry in config.entries:
-        try:
-            chapters.append(read_chapter(config.root, entry.path, entry.appendix))
-        except ImprentaError as error:
-            problems.append(error.problem)
-    if problems:
-        raise BookErrors(problems)
-    return chapters
+    return _all(lambda entry: read_chapter(config.root, entry.path, entry.appendix), config.entries)
 
 
 def prepare(
     executed: Sequence[Executed], config: BookConfig
 ) -> tuple[list[Page], dict[str, Target]]:
     """Páginas numeradas, con referencias y citas resueltas, listas para cualquier formato."""
-    pages, problems = [], []
-    for item in executed:
-        try:
-            pages.append(assemble(item, config))
-        except ImprentaError as error:
-            problems.append(error.problem)
-    if problems:
-        raise BookErrors(problems)
+    pages = _all(lambda item: assemble(item, config), executed)
     targets = number_pages(pages, config.strings)
     resolve(pages, targets)
     process_citations(pages, config)
@@ -62,10 +49,31 @@ def build(
         )
     pages, targets = prepare(executed, config)
     addresses = notebook_addresses(pages)
-    write_site(pages, targets, config, output, addresses)
-    write_notebooks(executed, pages, config, output)
-    for warning in write_pdf(pages, targets, config, output / config.pdf_name):
-        say(f"  Typst avisa: {warning}")
+    with ThreadPoolExecutor() as pool:
+        # Los tres esperan casi siempre a pandoc o a Typst, y ninguno cambia las páginas.
+        pdf = pool.submit(write_pdf, pages, targets, config, output / config.pdf_name)
+        site = pool.submit(write_site, pages, targets, config, output, addresses)
+        write_notebooks(executed, pages, config, output)
+        site.result()
+        for warning in pdf.result():
+            say(f"  Typst avisa: {warning}")
+
+
+def _all(step: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    """``step`` de cada elemento, en orden; si varios tienen defectos, los señala todos."""
+
+    def attempt(item: Any) -> Any:
+        try:
+            return step(item)
+        except ImprentaError as error:
+            return error
+
+    with ThreadPoolExecutor() as pool:
+        done = list(pool.map(attempt, items))
+    problems = [one.problem for one in done if isinstance(one, ImprentaError)]
+    if problems:
+        raise BookErrors(problems)
+    return done
 
 
 def build_notebooks(

@@ -92,7 +92,9 @@ def walk(tree: Any, action: Callable[[Node], Any]) -> Any:
 
 
 def _visit(node: Node, action: Callable[[Node], Any]) -> Any:
-    inner = {key: walk(value, action) if key == "c" else value for key, value in node.items()}
+    inner = dict(node)
+    if isinstance(node.get("c"), list | dict):
+        inner["c"] = walk(node["c"], action)
     changed = action(inner)
     return inner if changed is None else changed
 
