@@ -33,6 +33,19 @@ def _registry_answers() -> bool:
     return done.returncode == 0
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Con varios procesos, cada archivo va entero a uno, y el libro impreso se hace una vez."""
+    place = item.path.relative_to(ROOT / "tests")
+    group = "libro" if place.parts[0] == "libro" else place.as_posix()
+    item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Lo más largo, primero: si quedara para el final, un proceso esperaría al otro."""
+    long = ("test_instalacion.py", "libro")
+    items.sort(key=lambda item: not any(name in item.path.parts for name in long))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("real") and _shared_dir() is None:
         pytest.skip("faltan las radiografías y los pesos reales (../shared)")
