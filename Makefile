@@ -65,7 +65,7 @@ libro: $(LISTO)
 	$(BIN)/python -m imprenta libro
 
 pruebas: $(LISTO)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term-missing:skip-covered --durations=10
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered --durations=10
 	@echo "── Pruebas en verde; la tabla de arriba es la cobertura de src/"
 
 estudio: $(LISTO)

@@ -8,6 +8,7 @@ import sys
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -33,11 +34,16 @@ def _registry_answers() -> bool:
     return done.returncode == 0
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Con varios procesos, cada archivo va entero a uno, y el libro impreso se hace una vez."""
-    place = item.path.relative_to(ROOT / "tests")
-    group = "libro" if place.parts[0] == "libro" else place.as_posix()
-    item.add_marker(pytest.mark.xdist_group(group))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "libro" if nodeid.startswith("tests/libro/") else nodeid.split("::", 1)[0]
+
+    return ByFile(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
