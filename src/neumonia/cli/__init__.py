@@ -22,7 +22,16 @@ _EPILOG = """ejemplos:
 
 def build_parser() -> SpanishParser:
     """El analizador con todas las órdenes."""
-    from neumonia.cli import card, data, evidence, explain, miniature, review, study
+    from neumonia.cli import (
+        card,
+        data,
+        evidence,
+        explain,
+        miniature,
+        review,
+        robustness,
+        study,
+    )
 
     parser = SpanishParser(prog="neumonia", description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument(
@@ -36,6 +45,7 @@ def build_parser() -> SpanishParser:
     study.add_command(add)
     study.add_table_command(add)
     review.add_command(add)
+    robustness.add_command(add)
     miniature.add_command(add)
     card.add_command(add)
     explain.add_command(add)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neumonia.errors import ConfigError
-from neumonia.models.augmentation import Acquisition, acquisition_layers
+from neumonia.models.acquisition_layers import Acquisition, acquisition_layers
 from neumonia.models.backend import layer_seeds, load_keras
 from neumonia.models.cnn import logit_layer
 from neumonia.models.vgg16 import assemble, load_backbone
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import keras
 
 BLOCKS = ("block1", "block2", "block3", "block4", "block5")
-POOLINGS = ("flatten", "average", "max")
+POOLINGS = ("flatten", "average", "max", "average_max")
 
 
 def build_pooled_head(
@@ -25,7 +25,7 @@ def build_pooled_head(
     output_bias: float = 0.0,
     pooling: str = "average",
     dropout: float = 0.4,
-) -> "keras.Sequential":
+) -> "keras.Model":
     """Cabeza sin capa oculta: resumir el mapa de características, apagar algunas y el logit.
 
     Con ``average`` son 513 parámetros, y el mapa de activación de clase es exacto.
@@ -37,7 +37,7 @@ def build_pooled_head(
     seed : int
     output_bias : float
         Véase ``initial_bias``.
-    pooling : {"average", "max", "flatten"}
+    pooling : {"average", "max", "average_max", "flatten"}
     dropout : float en [0, 1)
 
     Raises
@@ -54,16 +54,15 @@ def build_pooled_head(
         "average": keras.layers.GlobalAveragePooling2D,
         "max": keras.layers.GlobalMaxPooling2D,
         "flatten": keras.layers.Flatten,
-    }[pooling]
-    return keras.Sequential(
-        [
-            keras.Input(tuple(feature_shape), name="features"),
-            pool(dtype="float32", name="pool"),
-            keras.layers.Dropout(dropout, seed=next(seeds), name="dropout"),
-            logit_layer(initializer, output_bias),
-        ],
-        name="head",
-    )
+    }
+    features = keras.Input(tuple(feature_shape), name="features")
+    if pooling == "average_max":
+        both = [pool[name](dtype="float32", name=name)(features) for name in ("average", "max")]
+        x = keras.layers.Concatenate(dtype="float32", name="pool")(both)
+    else:
+        x = pool[pooling](dtype="float32", name="pool")(features)
+    x = keras.layers.Dropout(dropout, seed=next(seeds), name="dropout")(x)
+    return keras.Model(features, logit_layer(initializer, output_bias)(x), name="head")
 
 
 def build_finetuned(
@@ -83,8 +82,8 @@ def build_finetuned(
         Como en ``load_backbone``.
     seed, output_bias, pooling
         Como en ``build_pooled_head``.
-    trainable_from : {"block1", ..., "block5"}
-        Primer bloque que se entrena; los anteriores quedan congelados.
+    trainable_from : {"block1", ..., "block5", "head"}
+        Primer bloque que se entrena; los anteriores quedan congelados. Con ``"head"``, todos.
 
     Returns
     -------
@@ -98,13 +97,13 @@ def build_finetuned(
     WeightsError
         Si faltan los pesos o no son los de ImageNet.
     """
-    if trainable_from not in BLOCKS:
+    if trainable_from not in (*BLOCKS, "head"):
         raise ConfigError(
             f"VGG16 no tiene el bloque {trainable_from!r}. Los que hay: {', '.join(BLOCKS)}."
         )
     backbone = load_backbone(size, weights, precision=precision)
     backbone.trainable = True
-    frozen = BLOCKS[: BLOCKS.index(trainable_from)]
+    frozen = BLOCKS if trainable_from == "head" else BLOCKS[: BLOCKS.index(trainable_from)]
     for layer in backbone.layers:
         layer.trainable = not layer.name.startswith(frozen)
     head = build_pooled_head(backbone.output_shape[1:], seed, output_bias, pooling)

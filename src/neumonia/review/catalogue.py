@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from neumonia.errors import ConfigError
-from neumonia.models.augmentation import PROFILES
+from neumonia.models.acquisition_layers import PROFILES
 
 KINDS = ("cabeza", "ajuste", "cnn")
 

@@ -15,7 +15,7 @@ import pandas as pd
 from neumonia.evaluation import binary_metrics, metrics_with_intervals
 from neumonia.evaluation.comparison import seed_spread
 from neumonia.files import digest, write_text
-from neumonia.models.augmentation import PROFILES
+from neumonia.models.acquisition_layers import PROFILES
 from neumonia.models.bias import initial_bias
 from neumonia.review.catalogue import Trial
 from neumonia.review.trials import CODE

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from neumonia.models.augmentation import PROFILES
+from neumonia.models.acquisition_layers import PROFILES
 from neumonia.models.finetune import build_finetuned, build_pooled_head, with_acquisition
 from neumonia.normalization import normalize
 

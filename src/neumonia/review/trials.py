@@ -13,7 +13,7 @@ import numpy as np
 
 from neumonia.evaluation import binary_metrics, bootstrap_by_patient
 from neumonia.files import digest, read_json, write_json, write_text
-from neumonia.models.augmentation import PROFILES
+from neumonia.models.acquisition_layers import PROFILES
 from neumonia.models.bias import initial_bias
 from neumonia.review.catalogue import ENSEMBLES, LATER, Trial
 from neumonia.review.holdout import Holdout, acquisition_holdout
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import keras
 
 CODE = (
-    "neumonia.models.augmentation",
+    "neumonia.models.acquisition_layers",
     "neumonia.models.finetune",
     "neumonia.models.vgg16",
     "neumonia.models.cnn",

@@ -1,171 +1,195 @@
-"""El aumento de adquisición, componente por componente, contra lo que dice que hace."""
+"""El aumento que imita otro equipo, contra SciPy y contra casos que se resuelven a mano."""
 
 import numpy as np
 import pytest
-from scipy.ndimage import uniform_filter
+from scipy import ndimage
 
-from neumonia.errors import ConfigError
-from neumonia.models.augmentation import PROFILES, Acquisition, acquisition_layers
+from neumonia.errors import ConfigError, DataError
+from neumonia.models.augmentation import (
+    CHANGES,
+    OTHER_DEVICE,
+    Acquisition,
+    acquisition_of,
+    augment,
+)
 from neumonia.models.backend import load_keras
 
-N = 24
-INNER = (slice(None), slice(2, -2), slice(2, -2))
-COMPONENTS = {
-    "brightness": 30.0, "contrast": 0.4, "gamma": 0.4, "blur": 1.0, "sharpen": 0.5,
-    "noise": 6.0, "zoom": 0.15, "shift": 0.1, "stretch": 0.25, "rotation": 7.0,
-}  # fmt: skip
+SIZE = 48
 
 
-@pytest.fixture(scope="module")
-def films() -> np.ndarray:
-    """Ruido entre 90 y 160: ningún cambio de los que se piden lo lleva a 0 o a 255."""
-    rng = np.random.default_rng(0)
-    return rng.integers(90, 161, (N, 32, 32, 1)).astype(np.float32)
+def blob(tall=4.0, wide=4.0):
+    """Una mancha gaussiana en el centro de un fondo negro."""
+    y, x = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
+    return 255 * np.exp(-((y / tall) ** 2 + (x / wide) ** 2) / 2)
 
 
-def augmented(films: np.ndarray, profile: Acquisition, seed: int = 0, training: bool = True):
-    x = films
-    for layer in acquisition_layers(profile, seed):
-        x = layer(x, training=training)
-    return np.asarray(x)[..., 0].astype(np.float64)
+def films(film, count=64):
+    return np.repeat(film[None].astype(np.float32), count, axis=0)
 
 
-def before(films: np.ndarray) -> np.ndarray:
-    return films[..., 0].astype(np.float64)
+def changed(film, limits, seed=0, count=64):
+    """Lo que da ``acquire``, sin redondear."""
+    load_keras()
+    from neumonia.models.augmentation import acquire
+
+    out = acquire(films(film, count), np.array([seed, 0], np.int32), limits)
+    return np.asarray(out)[..., 0].astype(np.float64)
 
 
-def spans(values: np.ndarray, low: float, high: float) -> bool:
-    """Un número por radiografía, todos en el intervalo y repartidos en buena parte de él."""
-    width = high - low
-    inside = values.min() >= low - 0.01 * width and values.max() <= high + 0.01 * width
-    return inside and np.ptp(values) > 0.6 * width
+def centroid(image):
+    y, x = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
+    return (y * image).sum() / image.sum(), (x * image).sum() / image.sum()
 
 
-def test_el_brillo_suma_un_numero_por_radiografia(films):
-    change = augmented(films, Acquisition(brightness=30)) - before(films)
-    assert np.ptp(change, axis=(1, 2)).max() < 1e-3
-    assert spans(change.mean(axis=(1, 2)), -30, 30)
+def moments(image):
+    y, x = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
+    cy, cx = centroid(image)
+    total = image.sum()
+    return (
+        ((y - cy) ** 2 * image).sum() / total,
+        ((x - cx) ** 2 * image).sum() / total,
+        ((y - cy) * (x - cx) * image).sum() / total,
+    )
 
 
-def test_el_contraste_conserva_la_media_y_multiplica_la_desviacion(films):
-    x, y = before(films), augmented(films, Acquisition(contrast=0.4))
-    assert y.mean(axis=(1, 2)) == pytest.approx(x.mean(axis=(1, 2)), abs=1e-3)
-    factor = y.std(axis=(1, 2)) / x.std(axis=(1, 2))
-    assert spans(factor, 0.6, 1.4)
-    center = x.mean(axis=(1, 2), keepdims=True)
-    assert np.abs(y - (center + factor[:, None, None] * (x - center))).max() < 1e-2
+def texture(seed=0):
+    rng = np.random.default_rng(seed)
+    return ndimage.gaussian_filter(rng.uniform(60, 190, (SIZE, SIZE)), 0.7)
 
 
-def test_la_gamma_es_una_potencia_de_la_imagen_entre_cero_y_uno(films):
-    x, y = before(films), augmented(films, Acquisition(gamma=0.4))
-    exponent = np.log(y / 255) / np.log(x / 255)
-    assert np.ptp(exponent, axis=(1, 2)).max() < 1e-3
-    assert spans(np.log(exponent.mean(axis=(1, 2))), -0.4, 0.4)
+def test_sin_cambios_deja_la_radiografia_igual():
+    images = np.random.default_rng(0).integers(0, 256, (5, SIZE, SIZE)).astype(np.uint8)
+    assert (augment(images, 3, Acquisition()) == images).all()
+    assert acquisition_of() == Acquisition()
 
 
-@pytest.mark.parametrize(("blur", "sharpen"), [(1.0, 0.0), (0.0, 0.5), (1.0, 0.5)])
-def test_la_nitidez_quita_o_anade_una_parte_del_detalle_fino(films, blur, sharpen):
-    x, y = before(films), augmented(films, Acquisition(blur=blur, sharpen=sharpen))
-    detail = (x - uniform_filter(x, (1, 5, 5)))[INNER]
-    change = (y - x)[INNER]
-    share = (change * detail).sum(axis=(1, 2)) / (detail**2).sum(axis=(1, 2))
-    assert np.abs(change - share[:, None, None] * detail).max() < 1e-2
-    assert spans(share, -blur, sharpen)
+def test_la_misma_semilla_da_lo_mismo_y_otra_no():
+    images = np.random.default_rng(0).integers(0, 256, (5, SIZE, SIZE)).astype(np.uint8)
+    first = augment(images, 1)
+    assert first.dtype == np.uint8 and first.shape == images.shape
+    assert (augment(images, 1) == first).all()
+    assert (augment(images, 2) != first).any()
 
 
-def test_el_promedio_del_borde_no_se_oscurece():
-    flat = np.full((4, 32, 32, 1), 100, np.float32)
-    assert np.abs(augmented(flat, Acquisition(blur=1.0)) - 100).max() < 1e-3
+def test_cada_radiografia_tiene_su_sorteo():
+    out = changed(texture(), OTHER_DEVICE, count=8)
+    assert len({image.tobytes() for image in out}) == 8
 
 
-def test_el_ruido_es_gaussiano_y_su_desviacion_cambia_de_una_a_otra(films):
-    change = augmented(films, Acquisition(noise=6)) - before(films)
-    deviation = change.std(axis=(1, 2))
-    assert deviation.max() < 6.3 and np.ptp(deviation) > 3.5
-    scaled = (change / deviation[:, None, None]).ravel()
-    assert np.abs(change.mean(axis=(1, 2))).max() < 0.8
-    # De una normal, el 68.3 % está a menos de una desviación y el 95.4 % a menos de dos.
-    assert (np.abs(scaled) < 1).mean() == pytest.approx(0.683, abs=0.02)
-    assert (np.abs(scaled) < 2).mean() == pytest.approx(0.954, abs=0.01)
-    assert abs(np.corrcoef(change[0].ravel(), change[1].ravel())[0, 1]) < 0.15
+def test_desplazar_mueve_la_mancha_dentro_del_limite():
+    found = np.array([centroid(image) for image in changed(blob(), Acquisition(shift=0.1))])
+    assert np.abs(found).max() <= 0.1 * SIZE + 0.05
+    # Con 64 sorteos uniformes, alguno pasa de la mitad del límite en los cuatro sentidos.
+    assert (found.max(axis=0) > 0.05 * SIZE).all() and (found.min(axis=0) < -0.05 * SIZE).all()
 
 
-def test_el_encuadre_mueve_un_punto_lo_que_dice():
-    """El centro de masa de un disco se desplaza hasta un 10 % del lado en cada eje."""
-    y, x = np.mgrid[:64, :64]
-    disk = 200.0 * (((y - 31.5) ** 2 + (x - 31.5) ** 2) < 64)
-    films = np.repeat(disk[None, ..., None], N, axis=0).astype(np.float32)
-    moved = augmented(films, Acquisition(shift=0.1))
-    total = moved.sum(axis=(1, 2))
-    down = (moved * y).sum(axis=(1, 2)) / total - 31.5
-    right = (moved * x).sum(axis=(1, 2)) / total - 31.5
-    for move in (down, right):
-        assert spans(move, -6.4, 6.4)
-    area = augmented(films, Acquisition(zoom=0.15)).sum(axis=(1, 2)) / disk.sum()
-    assert area.min() < 0.9 and area.max() > 1.1
-    both = augmented(films, Acquisition(stretch=0.25))
-    middle = both[:, 31:33].mean(axis=1), both[:, :, 31:33].mean(axis=2)
-    across, down = (profile.sum(axis=1) / disk[31].sum() for profile in middle)
-    # Cada eje por su cuenta: la proporción cambia más de lo que un acercamiento cambiaría.
-    assert np.ptp(across) > 0.25 and np.ptp(down) > 0.25
-    assert abs(np.corrcoef(across, down)[0, 1]) < 0.6
-    turned = augmented(films, Acquisition(rotation=7))
-    assert np.abs(turned.sum(axis=(1, 2)) / disk.sum() - 1).max() < 0.03
+def test_girar_inclina_la_mancha_tantos_grados_como_mucho():
+    angles = []
+    for image in changed(blob(tall=8, wide=3), Acquisition(rotation=20.0)):
+        vertical, horizontal, mixed = moments(image)
+        angles.append(np.degrees(0.5 * np.arctan2(2 * mixed, vertical - horizontal)))
+    assert np.abs(angles).max() <= 20.5
+    assert max(angles) > 10 and min(angles) < -10
 
 
-@pytest.mark.parametrize("name", COMPONENTS)
-def test_cada_componente_actua_al_entrenar_y_no_al_predecir(films, name):
-    profile = Acquisition(**{name: COMPONENTS[name]})
-    assert len(acquisition_layers(profile, 0)) == 1
-    assert np.array_equal(augmented(films, profile, training=False), before(films))
-    changed = augmented(films, profile)
-    assert (np.abs(changed - before(films)).max(axis=(1, 2)) > 1e-3).all()
-    again, other = augmented(films, profile), augmented(films, profile, seed=1)
-    assert np.array_equal(changed, again) and not np.allclose(changed, other)
+def test_estirar_cambia_alto_y_ancho_por_su_cuenta():
+    tall, wide, mixed = np.array(
+        [moments(image) for image in changed(blob(), Acquisition(stretch=0.25))]
+    ).T
+    still = moments(blob())
+    factors = np.stack([np.log(tall / still[0]), np.log(wide / still[1])]) / 2
+    # El remuestreo lineal ensancha un poco la mancha.
+    assert np.abs(factors).max() <= 0.25 + 0.03
+    assert factors.max() > 0.12 and factors.min() < -0.12
+    assert np.abs(np.corrcoef(factors)[0, 1]) < 0.5
+    assert np.abs(mixed).max() < 0.05
 
 
-def test_el_perfil_fuerte_no_se_sale_de_los_grises():
-    extreme = np.random.default_rng(2).choice([0, 255], (64, 32, 32, 1)).astype(np.float32)
-    changed = augmented(extreme, PROFILES["fuerte"])
-    assert changed.min() >= 0 and changed.max() <= 255 and np.isfinite(changed).all()
-    assert (changed == 0).any() and (changed == 255).any(), "sin el recorte, se saldría"
-
-
-def test_los_perfiles_dicen_lo_que_llevan(films):
-    assert acquisition_layers(PROFILES["ninguno"], 0) == []
-    names = {
-        key: [type(layer).__name__ for layer in acquisition_layers(profile, 0)]
-        for key, profile in PROFILES.items()
-    }
-    geometric = ["RandomRotation", "RandomZoom", "RandomTranslation"]
-    assert names["geometrico"] == geometric
-    assert names["adquisicion"] == ["RandomAcquisition"]
-    assert names["fuerte"] == [*geometric, "RandomAcquisition"]
-    assert names["encuadre"] == [
-        "RandomRotation", "RandomZoom", "RandomZoom", "RandomTranslation", "RandomAcquisition",
-    ]  # fmt: skip
-    config = acquisition_layers(PROFILES["fuerte"], 3)[-1].get_config()
-    assert config["profile"]["noise"] == 6.0 and isinstance(config["seed"], int)
-
-
-def test_dentro_de_un_grafo_cada_paso_sortea_otra_vez(films):
+def test_el_encuadre_es_el_de_scipy():
+    """Giro, desplazamiento y estiramiento a la vez, con un borde que se repite."""
     keras = load_keras()
-    import tensorflow as tf
+    from neumonia.models.augmentation import _framed
 
-    layer = acquisition_layers(Acquisition(brightness=30), 0)[0]
-    call = tf.function(lambda x: layer(x, training=True))
-    first, second = np.asarray(call(films)), np.asarray(call(films))
-    assert not np.allclose(first, second)
-    assert isinstance(layer, keras.layers.Layer) and not layer.trainable_weights
+    turn, down, right, tall, wide = 0.15, 0.06, -0.04, 1.2, 0.85
+    one = [keras.ops.full((1, 1, 1, 1), value) for value in (turn, down, right, tall, wide)]
+    source = texture()
+    out = np.asarray(_framed(source[None, ..., None].astype(np.float32), one[0], one[1:3], one[3:]))
+    cosine, sine = np.cos(turn), np.sin(turn)
+    # En SciPy las coordenadas van (fila, columna).
+    matrix = np.array([[cosine / tall, sine / tall], [-sine / wide, cosine / wide]])
+    centre = np.full(2, (SIZE - 1) / 2)
+    offset = centre - matrix @ centre - np.array([down, right]) * SIZE
+    expected = ndimage.affine_transform(source, matrix, offset, order=1, mode="nearest")
+    assert np.abs(out[0, ..., 0] - expected).max() < 0.05
 
 
-@pytest.mark.parametrize("name", COMPONENTS)
-def test_un_cambio_imposible_se_explica(name):
-    for value in (-0.1, float("nan")):
-        with pytest.raises(ConfigError, match=f"'{name}' debe ser"):
-            Acquisition(**{name: value})
-    if name in ("contrast", "blur", "zoom", "shift", "stretch"):
-        with pytest.raises(ConfigError, match=r"entre 0 y 1; recibimos 1\.5"):
-            Acquisition(**{name: 1.5})
-    else:
-        assert getattr(Acquisition(**{name: 1.5}), name) == 1.5
+@pytest.mark.parametrize(
+    ("limits", "low", "high"),
+    [
+        (Acquisition(blur=1.0), 0.0, 1.0),
+        (Acquisition(sharpen=0.6), -0.6, 0.0),
+        (Acquisition(blur=1.0, sharpen=0.6), -0.6, 1.0),
+    ],
+)
+def test_la_nitidez_quita_o_pone_parte_del_detalle(limits, low, high):
+    source = texture()
+    row = np.array([1, 4, 6, 4, 1]) / 16
+    smooth = ndimage.convolve(source, np.outer(row, row), mode="reflect")
+    detail = (smooth - source).ravel()
+    shares = []
+    for image in changed(source, limits):
+        moved = (image - source).ravel()
+        share = moved @ detail / (detail @ detail)
+        assert np.abs(moved - share * detail).max() < 0.01
+        shares.append(share)
+    assert low <= min(shares) and max(shares) <= high
+    assert max(shares) - min(shares) > (high - low) / 2
+
+
+def test_el_brillo_suma_lo_mismo_a_toda_la_radiografia():
+    moved = changed(texture(), Acquisition(brightness=30.0)) - texture()
+    added = moved.mean(axis=(1, 2))
+    assert np.abs(moved - added[:, None, None]).max() < 0.01
+    assert np.abs(added).max() <= 30 and added.max() > 15 and added.min() < -15
+
+
+def test_el_contraste_conserva_la_media():
+    source = texture()
+    out = changed(source, Acquisition(contrast=0.4))
+    assert np.abs(out.mean(axis=(1, 2)) - source.mean()).max() < 0.01
+    factors = np.log(out.std(axis=(1, 2)) / source.std())
+    assert np.abs(factors).max() <= 0.4 and np.ptp(factors) > 0.4
+
+
+def test_la_gamma_es_una_potencia():
+    source = texture()
+    for image in changed(source, Acquisition(gamma=0.5)):
+        exponent = np.log(image / 255) / np.log(source / 255)
+        assert np.ptp(exponent) < 1e-3
+        assert np.exp(-0.5) <= exponent.mean() <= np.exp(0.5)
+
+
+def test_el_ruido_no_pasa_de_su_desviacion():
+    noise = changed(np.full((SIZE, SIZE), 128.0), Acquisition(noise=12.0)) - 128
+    spread = noise.std(axis=(1, 2))
+    assert spread.max() <= 12 * 1.1 and spread.min() < 3
+    assert np.abs(noise.mean(axis=(1, 2))).max() < 5 * 12 / SIZE
+
+
+def test_cada_cambio_usa_sus_campos_y_todos_juntos_son_otro_equipo():
+    assert acquisition_of(*CHANGES) == OTHER_DEVICE
+    only = acquisition_of("proporción")
+    assert only == Acquisition(stretch=OTHER_DEVICE.stretch)
+
+
+def test_lo_que_no_puede_ser_lo_dice():
+    with pytest.raises(ConfigError, match="shift"):
+        Acquisition(shift=1.0)
+    with pytest.raises(ConfigError, match="gamma"):
+        Acquisition(gamma=-0.1)
+    with pytest.raises(ConfigError, match="noise"):
+        Acquisition(noise=float("nan"))
+    with pytest.raises(ConfigError, match="colores"):
+        acquisition_of("colores")
+    with pytest.raises(DataError, match="alto, ancho"):
+        augment(np.zeros((SIZE, SIZE)), 0)

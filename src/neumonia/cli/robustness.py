@@ -1,0 +1,44 @@
+"""``neumonia robustez``: qué red resiste otro equipo, candidata por candidata."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from neumonia.cli.parser import SpanishParser
+
+DATASETS = ("kermany", "kermany64", "pneumoniamnist")
+
+
+def add_command(add: Callable[..., SpanishParser]) -> None:
+    """Registra ``robustez``."""
+    parser = add(
+        "robustez", help="entrena y examina las redes del capítulo 10 (horas; se puede retomar)"
+    )
+    parser.add_argument(
+        "candidatas", nargs="*", metavar="CANDIDATA", help="cuáles; sin ninguna, todas"
+    )
+    parser.add_argument(
+        "--datos", choices=DATASETS, default="kermany64", help="radiografías (kermany64)"
+    )
+    parser.add_argument("--raiz", type=Path, help="dónde están, si no se importaron")
+    parser.add_argument(
+        "--salida", type=Path, metavar="DIR", required=True, help="un archivo por red y las tablas"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from neumonia.lab.exam import write_tables
+    from neumonia.lab.robustness import Laboratory
+
+    laboratory = Laboratory(options.datos, options.salida, options.raiz, _say, progress=True)
+    laboratory.run(tuple(options.candidatas))
+    _say("Tablas")
+    write_tables(options.salida)
+    print(f"Resultado: {options.salida.resolve()}")
+    return 0
+
+
+def _say(text: str) -> None:
+    print(f"· {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""El laboratorio: los experimentos largos detrás de las tablas publicadas."""

@@ -1,0 +1,190 @@
+"""De las predicciones del laboratorio a sus tablas: la regla, y lo que cada red hizo en la prueba.
+
+La regla: gana la candidata con la mayor **peor** exactitud balanceada en las radiografías de
+validación pasadas por adquisiciones imitadas, en media de sus semillas. El umbral de cada red es el
+que hace mayor ese peor caso. Nada de la prueba interviene.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from neumonia.evaluation import METRIC_NAMES, binary_metrics
+from neumonia.evaluation.bootstrap import metric_distributions, percentile_interval
+from neumonia.evaluation.calibration import brier_score
+from neumonia.evaluation.comparison import hierarchical_interval
+from neumonia.evaluation.worst_case import worst_case, worst_case_distribution
+from neumonia.files import write_text
+from neumonia.lab.robustness import ACQUISITIONS, OFFICIAL, Outcome, candidate, films_of, outcomes
+
+METRICS = ("roc_auc", "accuracy", "sensitivity", "specificity")
+RESAMPLES = 1000
+HALF, EXAM = "0.5", "examen"
+MEAN, TOGETHER = "media", "conjunto"
+
+
+def together(networks: list[Outcome]) -> Outcome:
+    """La red que promedia los logits de ``networks``, entrenadas sobre la misma partición."""
+    first = networks[0]
+    arrays = {
+        name: np.mean([getattr(one, name) for one in networks], axis=0)
+        for name in ("val", "val_views", "test_views")
+    }
+    return Outcome(first.network, first.split, -1, stamp={}, **arrays)
+
+
+def rule_table(folder: Path) -> pd.DataFrame:
+    """La clasificación del examen, de la mejor a la peor; la primera es la elegida.
+
+    Returns
+    -------
+    DataFrame
+        Índice ``network``; ``score``, ``low`` y ``high`` (peor exactitud balanceada, media de
+        semillas, intervalo del 95 % por paciente), ``change`` (dónde está ese peor caso, en la
+        mayoría de las semillas), ``threshold`` (media, como probabilidad), ``difference``,
+        ``difference_low`` y ``difference_high`` (con la primera, pareada) y ``seeds``.
+    """
+    films = films_of(folder)["val"]
+    labels, patients = films["label"].to_numpy(), films["patient"].to_numpy()
+    rows, drawn = {}, {}
+    for key, networks in outcomes(folder).items():
+        worst = [worst_case(labels, one.val) for one in networks]
+        drawn[key] = np.mean(
+            [
+                worst_case_distribution(labels, one.val, patients, case.threshold)
+                for one, case in zip(networks, worst, strict=True)
+            ],
+            axis=0,
+        )
+        low, high = percentile_interval(drawn[key])
+        columns = [case.column for case in worst]
+        rows[key] = {
+            "score": float(np.mean([case.score for case in worst])),
+            "low": low,
+            "high": high,
+            "change": ACQUISITIONS[max(sorted(set(columns)), key=columns.count)],
+            "threshold": float(np.mean(expit([case.threshold for case in worst]))),
+            "seeds": len(networks),
+        }
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("network")
+    table = table.sort_values("score", ascending=False, kind="stable")
+    best = table.index[0]
+    for key in table.index:
+        low, high = percentile_interval(drawn[key] - drawn[best])
+        table.loc[key, "difference"] = table.loc[key, "score"] - table.loc[best, "score"]
+        table.loc[key, ["difference_low", "difference_high"]] = low, high
+    return table
+
+
+def measures(folder: Path, split: str = OFFICIAL) -> pd.DataFrame:
+    """Qué hizo cada red en validación y en prueba.
+
+    Returns
+    -------
+    DataFrame
+        Una fila por medida: ``network``, ``split``, ``seed`` (un número; ``"media"``, la media de
+        las redes sueltas; o ``"conjunto"``, la red que promedia sus logits), ``part``, ``views``
+        (1, o 5 si promedia vistas desplazadas), ``threshold`` (``"0.5"`` o ``"examen"``),
+        ``metric``, ``value``, ``low``, ``high`` (95 %, por paciente; la media, además, por semilla)
+        y ``n``.
+    """
+    parts = films_of(folder, split)
+    found: list[dict[str, object]] = []
+    for key, networks in outcomes(folder, split).items():
+        labels = parts["val"]["label"].to_numpy()
+        members = {str(one.seed): one for one in networks} | {TOGETHER: together(networks)}
+        cuts = {
+            name: {HALF: 0.5, EXAM: float(expit(worst_case(labels, one.val).threshold))}
+            for name, one in members.items()
+        }
+        for part, films in parts.items():
+            for views in (1, 5):
+                scores = {
+                    name: expit(getattr(one, f"{part}_views")[:, :views].mean(axis=1))
+                    for name, one in members.items()
+                }
+                for threshold in (HALF, EXAM):
+                    where = {"network": key, "split": split, "part": part, "views": views}
+                    found += [
+                        where | {"threshold": threshold} | row
+                        for row in _measured(
+                            films, scores, {name: cut[threshold] for name, cut in cuts.items()}
+                        )
+                    ]
+    return pd.DataFrame(found)
+
+
+def _measured(
+    films: pd.DataFrame, scores: dict[str, np.ndarray], cuts: dict[str, float]
+) -> list[dict[str, object]]:
+    labels, patients = films["label"].to_numpy(), films["patient"].to_numpy()
+    rows, drawn, values = [], {}, {}
+    for name, probabilities in scores.items():
+        drawn[name] = metric_distributions(
+            labels, probabilities, patients, METRICS, RESAMPLES, 0, cuts[name]
+        )
+        values[name] = binary_metrics(labels, probabilities, cuts[name])
+        for metric in METRICS:
+            low, high = percentile_interval(drawn[name][metric])
+            rows.append(_row(name, metric, values[name][metric], low, high, len(films)))
+        brier = brier_score(labels, probabilities)
+        rows.append(_row(name, "brier", brier, None, None, len(films)))
+    alone = [name for name in scores if name != TOGETHER]
+    for metric in METRICS:
+        low, high = hierarchical_interval([drawn[name][metric] for name in alone])
+        mean = float(np.mean([values[name][metric] for name in alone]))
+        rows.append(_row(MEAN, metric, mean, low, high, len(films)))
+    return rows
+
+
+def _row(
+    seed: str, metric: str, value: float | None, low: float | None, high: float | None, n: int
+) -> dict[str, object]:
+    return {"seed": seed, "metric": metric, "value": value, "low": low, "high": high, "n": n}
+
+
+def networks_table(folder: Path) -> pd.DataFrame:
+    """De dónde salió cada red: título, tamaño, segundos, datos, código, versiones y máquina."""
+    rows = []
+    for path in sorted(folder.iterdir()):
+        if not path.is_dir():
+            continue
+        for key, networks in outcomes(folder, path.name).items():
+            for one in networks:
+                stamp, recipe = one.stamp, candidate(key).recipe
+                rows.append(
+                    {
+                        "network": key,
+                        "title": candidate(key).title,
+                        "split": one.split,
+                        "seed": one.seed,
+                        "size": recipe.size,
+                        "epochs": recipe.epochs,
+                        "parameters": stamp["parameters"],
+                        "seconds": stamp["seconds"],
+                        "data": stamp["inputs"]["data"],
+                        "code": stamp["inputs"]["code"],
+                        "commit": stamp["code"]["commit"],
+                        "tensorflow": stamp["packages"]["tensorflow"],
+                        "keras": stamp["packages"]["keras"],
+                        "processor": stamp["machine"]["processor"],
+                        "cores": stamp["machine"]["cores"],
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def write_tables(folder: Path) -> None:
+    """Escribe ``examen.csv``, ``medidas.csv`` y ``redes.csv`` con las redes que ya estén."""
+    networks = networks_table(folder)
+    splits = sorted(set(networks["split"]))
+    tables = {
+        "examen": rule_table(folder).reset_index(),
+        "medidas": pd.concat([measures(folder, split) for split in splits]),
+        "redes": networks,
+    }
+    for name, table in tables.items():
+        text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        write_text(folder / f"{name}.csv", text)
