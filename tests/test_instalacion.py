@@ -141,7 +141,7 @@ def test_las_ordenes_sin_make_del_readme_instalan_hacen_el_libro_y_pasan_las_pru
             **{k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH")},
             "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
             "NEUMONIA_DATOS": "maqueta",
-            "NEUMONIA_AJUSTES": '{"n_films": 120, "size": 32, "epochs_cnn": 1}',
+            "NEUMONIA_AJUSTES": '{"n_films": 120, "size": 32, "epochs_cnn": 1, "epochs_robust": 1}',
             "NEUMONIA_VGG16": str(tmp_path / "no-esta.h5"),
             "PYTEST_ADDOPTS": "tests/neumonia/test_text.py --no-cov -p no:cacheprovider",
         },

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALL = {"size": 32, "epochs_cnn": 2, "epochs_head": 3}
+SMALL = {"size": 32, "epochs_cnn": 2, "epochs_head": 3, "epochs_robust": 2}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from neumonia.files import sha256_file
 from neumonia.gradcam import METHODS
 from neumonia.likeness import Screen, likeness_of
 from neumonia.progress import track
-from neumonia.study import MODELS, Study
+from neumonia.study import MODELS, ROBUST, Study
 
 _DESCRIPTION = f"""Escribe en la carpeta de salida un mapa PNG y un JSON por imagen, y {REPORT}, que
 los reúne para verlos en un navegador sin red.
@@ -33,7 +33,7 @@ def add_command(add: Callable[..., SpanishParser]) -> None:
     parser.add_argument(
         "imagenes", metavar="IMAGEN", nargs="+", type=Path, help="PNG, JPEG o carpeta"
     )
-    parser.add_argument("--modelo", choices=MODELS, default="cnn", help="red que decide")
+    parser.add_argument("--modelo", choices=(*MODELS, ROBUST), default="cnn", help="red que decide")
     parser.add_argument(
         "--archivo",
         type=Path,

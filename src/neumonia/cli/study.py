@@ -11,7 +11,7 @@ from neumonia.datasets import NAMES
 from neumonia.evaluation import metrics_table, to_markdown
 from neumonia.files import write_text
 from neumonia.splits import KINDS
-from neumonia.study import Config, Study, export_study
+from neumonia.study import ROBUST, Config, Study, export_study
 from neumonia.study.export import MODEL_TITLES
 from neumonia.study.report import update_readme
 
@@ -98,7 +98,7 @@ def prepare(study: Study) -> None:
     config = study.config
     _say(f"Datos: {config.dataset}, partición por {config.split}, semilla {config.seed}")
     _say(f"Radiografías: {len(study.images)} de {config.size} x {config.size} píxeles")
-    for name in study.models:
+    for name in study.networks:
         product = study.product(name)
         done = f"{product.seconds:.0f} s" if product.fresh else "ya estaba"
         _say(f"Modelo {MODEL_TITLES[name]}: {done}")
@@ -111,7 +111,9 @@ def prepare(study: Study) -> None:
 
 def print_summary(study: Study) -> None:
     """Escribe la tabla de métricas de prueba."""
-    results = study.results["models"]
+    results = dict(study.results["models"])
+    if ROBUST in study.networks:
+        results[ROBUST] = study.results["robust"]
     table = metrics_table({MODEL_TITLES[name]: results[name]["test"] for name in results})
     print(f"\nPrueba ({study.config.dataset}, partición por {study.config.split}):\n")
     print(to_markdown(table))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from neumonia.evaluation import METRIC_NAMES, binary_metrics
+from neumonia.evaluation import binary_metrics
 from neumonia.evaluation.bootstrap import metric_distributions, percentile_interval
 from neumonia.evaluation.calibration import brier_score
 from neumonia.evaluation.comparison import hierarchical_interval

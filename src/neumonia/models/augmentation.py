@@ -94,7 +94,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
 
 
 def acquisition_of(*changes: str) -> Acquisition:
-    """``OTHER_DEVICE`` con solo los ``changes`` pedidos, de ``CHANGES``; sin ninguno, no hay cambio.
+    """``OTHER_DEVICE`` con solo los ``changes`` pedidos; sin ninguno, nada cambia.
 
     Raises
     ------

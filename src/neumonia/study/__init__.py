@@ -2,7 +2,16 @@
 
 from neumonia.study.config import Config
 from neumonia.study.export import export_study
-from neumonia.study.pipeline import MODELS, Study, open_study
+from neumonia.study.pipeline import MODELS, ROBUST, Study, open_study
 from neumonia.study.published import Published, published
 
-__all__ = ["MODELS", "Config", "Published", "Study", "export_study", "open_study", "published"]
+__all__ = [
+    "MODELS",
+    "ROBUST",
+    "Config",
+    "Published",
+    "Study",
+    "export_study",
+    "open_study",
+    "published",
+]

@@ -55,6 +55,19 @@ def train_vgg16(study: "Study", folder: Path, key: str) -> None:
     shutil.rmtree(study.work_folder(f"vgg16-{key}"))
 
 
+def train_robust(study: "Study", folder: Path) -> None:
+    """Entrena la CNN con otra toma en cada época y deja lo mismo que ``train_cnn``."""
+    from neumonia.robust import build, fit
+    from neumonia.training import predict_logits
+
+    recipe, seed = study.robust_recipe, study.config.seed
+    train, val = study.rows("train"), study.rows("val")
+    model = build(recipe, seed)
+    images, progress = study.images, study.progress
+    history = fit(model, recipe, images, study.labels, train, val, seed, progress)
+    _save(folder, model, history, predict_logits(model, images, progress=progress))
+
+
 def explain_examples(study: "Study", name: str, per_outcome: int, folder: Path) -> None:
     """Grad-CAM de unos ejemplos de prueba, hacia las dos clases."""
     from neumonia.gradcam import grad_cam_raw

@@ -14,10 +14,22 @@ from neumonia.splits import KINDS
 # Lo que otros datos cambian: el tamaño de la imagen, la partición y cuánto hay que entrenar.
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "kermany64": {},
-    "maqueta": {"size": 128, "epochs_cnn": 15, "batch_cnn": 16},
-    "kermany": {"size": 150, "epochs_cnn": 20, "patience_cnn": 6, "batch_cnn": 16},
+    "maqueta": {"size": 128, "epochs_cnn": 15, "batch_cnn": 16, "epochs_robust": 0},
+    "kermany": {
+        "size": 150,
+        "epochs_cnn": 20,
+        "patience_cnn": 6,
+        "batch_cnn": 16,
+        "epochs_robust": 0,
+    },
     # VGG16 no admite imágenes de menos de 32 píxeles.
-    "pneumoniamnist": {"size": 56, "split": "oficial", "epochs_cnn": 15, "batch_cnn": 16},
+    "pneumoniamnist": {
+        "size": 56,
+        "split": "oficial",
+        "epochs_cnn": 15,
+        "batch_cnn": 16,
+        "epochs_robust": 0,
+    },
 }
 _PRECISIONS = ("float32", "mixed_bfloat16")
 _COUNTS = (
@@ -47,6 +59,9 @@ class Config:
         Lado de la imagen en píxeles, al menos 32.
     epochs_cnn, epochs_head : int >= 1
         Máximo de épocas de la CNN y de la cabeza sobre VGG16.
+    epochs_robust : int >= 0
+        Épocas de la CNN que se entrena con otra toma cada vez; véase ``neumonia.robust``. Con 0, no
+        se entrena.
     patience_cnn, patience_head : int >= 1
         Épocas sin mejora de la pérdida de validación antes de parar.
     batch_cnn, batch_head : int >= 1
@@ -76,6 +91,7 @@ class Config:
     size: int = 64
     epochs_cnn: int = 12
     epochs_head: int = 30
+    epochs_robust: int = 36
     patience_cnn: int = 4
     patience_head: int = 6
     batch_cnn: int = 32
@@ -96,6 +112,7 @@ class Config:
         if self.data_seed is not None:
             _at_least("data_seed", self.data_seed, 0)
         _at_least("size", self.size, 32)
+        _at_least("epochs_robust", self.epochs_robust, 0)
         for name in _COUNTS:
             _at_least(name, getattr(self, name), 1)
         # Un mismo estudio no debe tener dos identidades según se escriba 1 o 1.0, texto o Path.
@@ -143,6 +160,8 @@ class Config:
         del values["root"]
         if self.data_seed is None:
             del values["data_seed"]
+        if not self.epochs_robust:
+            del values["epochs_robust"]
         return values
 
 

@@ -19,14 +19,13 @@ from neumonia.exploration import (
 )
 from neumonia.files import explain_os_error, read_json, write_json, write_text
 from neumonia.progress import track
-from neumonia.study.pipeline import MODELS
 from neumonia.study.provenance import provenance
 
 if TYPE_CHECKING:
     from neumonia.figures import Illustration
     from neumonia.study.pipeline import Study
 
-MODEL_TITLES = {"cnn": "CNN", "vgg16": "VGG16"}
+MODEL_TITLES = {"cnn": "CNN", "vgg16": "VGG16", "robusta": "CNN robusta"}
 _EXAMPLES = 4
 _ALTS = Path("figures") / "figures.json"
 
@@ -65,8 +64,8 @@ def export_study(study: "Study", folder: Path, models: bool = True) -> Path:
 def _write_all(study: "Study", folder: Path, models: bool) -> None:
     write_json(folder / "results.json", study.results)
     write_text(folder / "predictions.csv", predictions_csv(study.predictions))
-    write_text(folder / "history.csv", _stacked_csv({m: study.history(m) for m in study.models}))
-    write_text(folder / "layers.csv", _stacked_csv({m: study.layers(m) for m in study.models}))
+    write_text(folder / "history.csv", _stacked_csv({m: study.history(m) for m in study.networks}))
+    write_text(folder / "layers.csv", _stacked_csv({m: study.layers(m) for m in study.networks}))
     alts = {}
     drawings = list(illustrations(study))
     for name, illustration in track(drawings, "Figuras") if study.progress else drawings:
@@ -74,7 +73,7 @@ def _write_all(study: "Study", folder: Path, models: bool) -> None:
         alts[name] = illustration.alt
     write_json(folder / _ALTS, alts)
     if models:
-        for name in study.models:
+        for name in study.networks:
             shutil.copyfile(study.model_path(name), folder / f"{name}.keras")
     write_json(folder / "provenance.json", provenance(study))
 
@@ -86,7 +85,7 @@ def _published_before(folder: Path) -> set[Path]:
     except (NeumoniaError, TypeError):
         names = []
     figures_before = {_ALTS.parent / f"{name}.png" for name in names}
-    return figures_before | {Path(f"{name}.keras") for name in MODELS}
+    return figures_before | {Path(f"{name}.keras") for name in MODEL_TITLES}
 
 
 def predictions_csv(predictions: pd.DataFrame) -> str:
@@ -122,7 +121,7 @@ def illustrations(study: "Study") -> Iterator[tuple[str, "Illustration"]]:
     yield "medias", figures.mean_images(*mean_images(images[train], labels[train]))
     histograms = intensity_histogram(images[train], labels[train])
     yield "histogramas", figures.intensity_histograms(histograms)
-    for name in study.models:
+    for name in study.networks:
         yield f"curvas-{name}", figures.training_curves(study.history(name), MODEL_TITLES[name])
     yield from _evaluation_figures(study)
     for name in study.models:

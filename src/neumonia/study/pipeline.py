@@ -15,6 +15,7 @@ from neumonia.files import cache_dir, digest
 from neumonia.gradcam.examples import choose_examples
 from neumonia.models.bias import initial_bias
 from neumonia.models.weights import ResolvedWeights
+from neumonia.robust import Recipe
 from neumonia.splits import check_split, make_split
 from neumonia.study import build, recipes
 from neumonia.study.config import Config
@@ -23,6 +24,8 @@ from neumonia.study.store import Product, Store
 from neumonia.study.weights import WeightsMemory
 
 MODELS = ("cnn", "vgg16")
+ROBUST = "robusta"
+"""La CNN que se entrena con otra toma cada vez: se suma a las dos del estudio."""
 
 
 class Study:
@@ -139,6 +142,38 @@ class Study:
         """Los modelos que este estudio puede entrenar aquí."""
         return MODELS if self.vgg16_missing is None else ("cnn",)
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Los modelos y, si la configuración la pide, la CNN robusta."""
+        return (*self.models, ROBUST) if self.config.epochs_robust else self.models
+
+    @property
+    def robust_recipe(self) -> Recipe:
+        """Con qué receta se entrena la CNN robusta.
+
+        Raises
+        ------
+        ConfigError
+            Si la configuración no la pide.
+        """
+        c = self.config
+        if not c.epochs_robust:
+            raise ConfigError(
+                f"Este estudio, sobre {c.dataset}, no entrena la CNN robusta: pidámosla con "
+                "epochs_robust."
+            )
+        return Recipe(
+            size=c.size,
+            epochs=c.epochs_robust,
+            batch_size=c.batch_cnn,
+            precision=c.precision,
+        )
+
+    @cached_property
+    def _robust(self) -> Product:
+        recipe = recipes.robust_recipe(self)
+        return self._get(ROBUST, recipe, lambda folder: build.train_robust(self, folder))
+
     @cached_property
     def _features(self) -> Product:
         return self._get(
@@ -165,23 +200,26 @@ class Study:
         return product
 
     def product(self, name: str) -> Product:
-        """Producto de ``"cnn"`` o ``"vgg16"``; entrena si hace falta.
+        """Producto de ``"cnn"``, ``"vgg16"`` o ``"robusta"``; entrena si hace falta.
 
         Raises
         ------
         ConfigError
-            Otro nombre.
+            Otro nombre, o la robusta si la configuración no la pide.
         WeightsError
             Si se pide VGG16 y no hay pesos.
         """
-        if name not in MODELS:
-            raise ConfigError(f"No hay un modelo {name!r}. Los que hay: {', '.join(MODELS)}.")
-        return self._cnn if name == "cnn" else self._vgg16
+        products = {"cnn": "_cnn", "vgg16": "_vgg16", ROBUST: "_robust"}
+        if name not in products:
+            raise ConfigError(f"No hay un modelo {name!r}. Los que hay: {', '.join(products)}.")
+        return getattr(self, products[name])
 
     def is_trained(self, name: str) -> bool:
         """Si el modelo ya está guardado. No entrena ni descarga nada."""
         if name == "cnn":
             return self.store.find("cnn", recipes.cnn_recipe(self)) is not None
+        if name == ROBUST:
+            return self.store.find(ROBUST, recipes.robust_recipe(self)) is not None
         return self._weights_memory.on_disk() and (
             self.store.find("vgg16", recipes.vgg16_recipe(self)) is not None
         )
@@ -212,7 +250,8 @@ class Study:
     def predictions(self) -> pd.DataFrame:
         """``image_id, patient, label, split, p_cnn, p_vgg16`` de todas las radiografías.
 
-        ``p_vgg16`` falta (NaN) si no hay pesos de VGG16.
+        ``p_vgg16`` falta (NaN) si no hay pesos de VGG16. Si la configuración la pide, también
+        ``p_robusta``.
         """
         from scipy.special import expit
 
@@ -221,6 +260,8 @@ class Study:
         table["split"] = self.split.to_numpy()
         for name in MODELS:
             table[f"p_{name}"] = expit(self.logits(name)) if name in self.models else np.nan
+        if ROBUST in self.networks:
+            table[f"p_{ROBUST}"] = expit(self.logits(ROBUST))
         return table
 
     @cached_property

@@ -1,5 +1,6 @@
 """La receta de cada producto: todo lo que determina sus números, y nada más."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from neumonia.study.store import code_digest
@@ -46,6 +47,23 @@ def vgg16_recipe(study: "Study") -> dict[str, Any]:
             study, c.epochs_head, c.patience_head, c.batch_head, "neumonia.models.vgg16"
         ),
         "features": features_recipe(study),
+    }
+
+
+def robust_recipe(study: "Study") -> dict[str, Any]:
+    """La CNN que ve otra toma en cada época."""
+    return {
+        "images": images_recipe(study),
+        "split": study.split_digest,
+        "seed": study.config.seed,
+        "recipe": asdict(study.robust_recipe),
+        "code": code_digest(
+            "neumonia.models.augmentation",
+            "neumonia.models.batches",
+            "neumonia.models.cnn",
+            "neumonia.robust",
+            _BUILD,
+        ),
     }
 
 

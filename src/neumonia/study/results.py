@@ -69,6 +69,7 @@ def summarize(study: "Study") -> dict[str, Any]:
             "loss_at_b0": initial_loss(train_labels),
         },
         "models": {name: _model_results(study, name) for name in study.models},
+        **({"robust": _model_results(study, "robusta")} if study.config.epochs_robust else {}),
         # El motivo nombra carpetas de esta máquina; el resultado, no.
         "vgg16_missing": study.vgg16_missing is not None,
     }

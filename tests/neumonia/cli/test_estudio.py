@@ -15,7 +15,7 @@ from neumonia.cli.study import seal
 from neumonia.study import Config, Study, export
 from neumonia.study.report import BEGIN, END
 
-FAST = {"size": 32, "epochs_cnn": 1, "epochs_head": 1}
+FAST = {"size": 32, "epochs_cnn": 1, "epochs_head": 1, "epochs_robust": 1}
 SMALL = {"dataset": "maqueta", "n_films": 120, "size": 32, "epochs_cnn": 2, "epochs_head": 2}
 """Lo mismo que la fixture ``trained``."""
 
