@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from neumonia.cli.parser import SpanishParser
+from neumonia.study import Config
 
 DATASETS = ("kermany", "kermany64", "pneumoniamnist")
 
@@ -25,10 +26,23 @@ def add_command(add: Callable[..., SpanishParser]) -> None:
     parser.add_argument(
         "--salida", type=Path, metavar="DIR", required=True, help="un archivo por red y las tablas"
     )
+    parser.add_argument(
+        "--mirada",
+        action="store_true",
+        help="en vez de examinar candidatas, mide qué miran la CNN de siempre y la robusta",
+    )
+    parser.add_argument(
+        "--originales",
+        type=Path,
+        metavar="ZIP",
+        help="con --mirada: archivos originales, para medir su proporción",
+    )
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.mirada:
+        return _look(options)
     from neumonia.lab.exam import write_tables
     from neumonia.lab.robustness import Laboratory
 
@@ -37,6 +51,16 @@ def _run(options: argparse.Namespace) -> int:
     _say("Tablas")
     write_tables(options.salida)
     print(f"Resultado: {options.salida.resolve()}")
+    return 0
+
+
+def _look(options: argparse.Namespace) -> int:
+    from neumonia.lab.gaze import run_gaze
+
+    real = Config.create(options.datos, root=options.raiz, split="oficial")
+    phantoms = Config.create("maqueta", epochs_robust=real.epochs_robust)
+    path = run_gaze(options.salida, real, phantoms, options.originales, report=_say)
+    print(f"Resultado: {path.resolve()}")
     return 0
 
 

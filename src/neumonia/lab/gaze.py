@@ -1,0 +1,227 @@
+"""¿Mira otra cosa la red que resiste otro equipo? Cada medida, pareada con la de la red de siempre.
+
+Un número mejor en la prueba no dice por qué. Aquí se pregunta de cuatro maneras: dónde cae el calor
+en radiografías reales, si señala la opacidad donde sabemos dónde está, qué logra la misma receta en
+una regresión que no puede ver formas, y cuánto se parecen las decisiones a las de una regresión que
+solo ve cómo se tomó la radiografía.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from neumonia.acquisition import acquisition_statistics
+from neumonia.baselines import file_properties
+from neumonia.baselines.classify import fit_baseline, logistic_pipeline
+from neumonia.baselines.features import small_pixels
+from neumonia.datasets.phantoms import phantom_masks
+from neumonia.evaluation import binary_metrics, bootstrap_by_patient
+from neumonia.evaluation.comparison import paired_differences
+from neumonia.files import write_text
+from neumonia.gradcam import grad_cam
+from neumonia.models.augmentation import augment
+from neumonia.study import ROBUST, Config, Study
+from neumonia.trust import outside_shares, pointing_game
+from neumonia.trust.intervals import mean_interval
+
+SEEDS = (0, 1, 2)
+METHODS = ("grad_cam", "hires_cam")
+PLAIN = "cnn"
+DIFFERENCE = "diferencia"
+COLUMNS = (
+    "experiment",
+    "seed",
+    "network",
+    "method",
+    "label",
+    "metric",
+    "value",
+    "low",
+    "high",
+    "n",
+)
+_CLASSES = ("NORMAL", "PNEUMONIA")
+_COPIES = 8
+_TOGETHER = 128
+_QUANTILES = {"p5": 0.05, "mediana": 0.5, "p95": 0.95}
+
+
+def run_gaze(
+    folder: Path,
+    real: Config,
+    phantoms: Config,
+    originals: Path | None = None,
+    seeds: tuple[int, ...] = SEEDS,
+    report: Callable[[str], None] = print,
+) -> Path:
+    """Mide todo y escribe ``mirada.csv``, con las columnas ``COLUMNS``.
+
+    Parameters
+    ----------
+    real, phantoms : Config
+        El estudio de radiografías reales, con la prueba oficial, y el de la maqueta; los dos con
+        ``epochs_robust``.
+    originals : Path, optional
+        Carpeta o zip con archivos originales: con ellos, además, su proporción por clase.
+    """
+    rows: list[dict[str, Any]] = []
+    for seed in seeds:
+        report(f"Radiografías reales, semilla {seed}")
+        study = Study(real.with_changes(seed=seed), progress=False)
+        rows += _stamped(seed, [*heat(study), *habits(study)])
+        report(f"Maqueta, semilla {seed}")
+        lab = Study(phantoms.with_changes(seed=seed, data_seed=phantoms.seed), progress=False)
+        rows += _stamped(seed, pointing(lab))
+    report("Regresión sobre los píxeles")
+    rows += _stamped(real.seed, regression(Study(real, progress=False)))
+    if originals is not None:
+        report("Proporción de los archivos originales")
+        rows += _stamped(real.seed, proportions(originals))
+    table = pd.DataFrame(rows)[list(COLUMNS)]
+    path = folder / "mirada.csv"
+    write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    return path
+
+
+def heat(study: Study) -> list[dict[str, Any]]:
+    """Qué parte del calor cae fuera del tórax, en cada clase de la prueba."""
+    test = study.rows("test")
+    labels, patients = study.labels[test], study.dataset.manifest["patient"].to_numpy()[test]
+    rows = []
+    for method in METHODS:
+        shares = {name: _outside(study, name, method, test) for name in (PLAIN, ROBUST)}
+        # Un mapa nulo no tiene calor que repartir: solo se comparan los que lo tienen en las dos.
+        both = np.isfinite(shares[PLAIN]) & np.isfinite(shares[ROBUST])
+        for label in (0, 1):
+            mine = both & (labels == label)
+            values = {name: share[mine] for name, share in shares.items()}
+            rows += _paired(
+                values, patients[mine], experiment="calor", method=method, label=_CLASSES[label],
+                metric="outside",
+            )  # fmt: skip
+    return rows
+
+
+def _outside(study: Study, name: str, method: str, rows: np.ndarray) -> np.ndarray:
+    model, found = study.model(name), []
+    for start in range(0, len(rows), _TOGETHER):
+        films = np.asarray(study.images[rows[start : start + _TOGETHER]])
+        found.append(outside_shares(grad_cam(model, films, method=method))["outside"].to_numpy())
+    return np.concatenate(found)
+
+
+def pointing(study: Study) -> list[dict[str, Any]]:
+    """Si el punto más caliente cae en la opacidad, en las neumonías de prueba de la maqueta."""
+    test = study.rows("test")
+    sick = test[study.labels[test] == 1]
+    patients = study.dataset.manifest["patient"].to_numpy()[sick]
+    films = np.asarray(study.images[sick])
+    masks = phantom_masks(study.dataset, sick, study.config.size)
+    rows = []
+    for method in METHODS:
+        values = {
+            name: pointing_game(grad_cam(study.model(name), films, method=method), masks)
+            for name in (PLAIN, ROBUST)
+        }
+        rows += _paired(
+            values, patients, experiment="maqueta", method=method, label=_CLASSES[1],
+            metric="pointing_game",
+        )  # fmt: skip
+    return rows
+
+
+def habits(study: Study) -> list[dict[str, Any]]:
+    """Cuánto se parece el orden de cada red al de una regresión que solo ve la adquisición.
+
+    La correlación de rangos (Spearman), dentro de cada clase de la prueba: si es 0, la red no
+    ordena por cómo se tomó la radiografía.
+    """
+    statistics = acquisition_statistics(np.asarray(study.images)).to_numpy()
+    habit = fit_baseline(statistics, study.labels, study.split).probability
+    test = study.rows("test")
+    labels, patients = study.labels[test], study.dataset.manifest["patient"].to_numpy()[test]
+    rows = []
+    for label in (0, 1):
+        mine = labels == label
+        reference = _standardised(habit[test][mine])
+        values = {
+            name: reference * _standardised(study.logits(name)[test][mine])
+            for name in (PLAIN, ROBUST)
+        }
+        rows += _paired(
+            values, patients[mine], experiment="costumbre", method="", label=_CLASSES[label],
+            metric="spearman",
+        )  # fmt: skip
+    return rows
+
+
+def regression(study: Study) -> list[dict[str, Any]]:
+    """La regresión logística sobre los píxeles, con y sin el mismo aumento: área en la prueba."""
+    train, test = study.rows("train"), study.rows("test")
+    films, labels = np.asarray(study.images), study.labels
+    copies = [films[train], *(augment(films[train], seed) for seed in range(_COPIES))]
+    pixels = [small_pixels(copy) for copy in copies]
+    scores = {}
+    for name, used in ((PLAIN, pixels[:1]), (ROBUST, pixels)):
+        model = logistic_pipeline().fit(np.concatenate(used), np.tile(labels[train], len(used)))
+        scores[name] = model.predict_proba(small_pixels(films[test]))[:, 1]
+    patients = study.dataset.manifest["patient"].to_numpy()[test]
+    rows = []
+    common = {"experiment": "regresion", "method": "", "label": "", "metric": "roc_auc"}
+    for name, values in scores.items():
+        low, high = bootstrap_by_patient(labels[test], values, patients)
+        area = binary_metrics(labels[test], values)["roc_auc"]
+        rows.append(
+            common | {"network": name, "value": area, "low": low, "high": high, "n": len(test)}
+        )
+    change = paired_differences(
+        labels[test], scores[ROBUST], scores[PLAIN], patients, metrics=("roc_auc",)
+    ).loc["roc_auc"]
+    return [*rows, common | {"network": DIFFERENCE, **change.to_dict(), "n": len(test)}]
+
+
+def proportions(originals: Path) -> list[dict[str, Any]]:
+    """Ancho entre alto de los archivos originales: cuantiles por clase."""
+    table = file_properties(originals).table
+    rows = []
+    for label, group in table.groupby("label"):
+        for name, rank in _QUANTILES.items():
+            rows.append(
+                {
+                    "experiment": "proporcion",
+                    "network": "",
+                    "method": "",
+                    "label": _CLASSES[int(label)],
+                    "metric": name,
+                    "value": float(group["aspect"].quantile(rank)),
+                    "n": len(group),
+                }
+            )
+    return rows
+
+
+def _standardised(values: np.ndarray) -> np.ndarray:
+    ranks = rankdata(values)
+    return (ranks - ranks.mean()) / ranks.std()
+
+
+def _paired(
+    values: dict[str, np.ndarray], patients: np.ndarray, **common: str
+) -> list[dict[str, Any]]:
+    """La media de cada red y la de su diferencia, robusta menos la de siempre, por paciente."""
+    values = values | {DIFFERENCE: values[ROBUST] - values[PLAIN]}
+    rows = []
+    for name, mine in values.items():
+        value, low, high = mean_interval(mine, patients)
+        rows.append(
+            {**common, "network": name, "value": value, "low": low, "high": high, "n": len(mine)}
+        )
+    return rows
+
+
+def _stamped(seed: int, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "seed": seed} for row in rows]
