@@ -27,7 +27,6 @@ def build_parser() -> SpanishParser:
         data,
         evidence,
         explain,
-        miniature,
         review,
         robustness,
         study,
@@ -46,7 +45,6 @@ def build_parser() -> SpanishParser:
     study.add_table_command(add)
     review.add_command(add)
     robustness.add_command(add)
-    miniature.add_command(add)
     card.add_command(add)
     explain.add_command(add)
     evidence.add_command(add)

@@ -30,7 +30,7 @@ def add_command(add: Callable[..., SpanishParser]) -> None:
 
 def _model(options: argparse.Namespace) -> int:
     card = open_card([options.modelo] if options.modelo else [])
-    texts = [model_card(card.studies, card.review, name) for name in card.shown]
+    texts = [model_card(card.studies, card.review, name, card.exam) for name in card.shown]
     return _deliver("\n".join(texts), options.salida)
 
 

@@ -11,9 +11,8 @@ from neumonia.figures.explanation import gradcam_grid, gradcam_steps
 from neumonia.figures.exploration import intensity_histograms, mean_images
 from neumonia.figures.films import augmentation_examples, example_films, phantom_masks
 from neumonia.figures.layers import layers_diagram
-from neumonia.figures.review import protocol_means, published_comparison, trial_scores
+from neumonia.figures.review import protocol_means, published_comparison
 from neumonia.figures.shortcuts import baseline_scores, frame_only
-from neumonia.figures.simulated import simulated_decisions
 from neumonia.figures.strategy import strategy_diagram
 from neumonia.figures.thresholds import threshold_tradeoff
 from neumonia.figures.training import initial_bias_curve, training_curves
@@ -60,11 +59,9 @@ __all__ = [
     "sharpness_shift",
     "shortcut_dots",
     "shortcut_maps",
-    "simulated_decisions",
     "stability_dots",
     "strategy_diagram",
     "threshold_tradeoff",
     "training_curves",
-    "trial_scores",
     "worst_maps",
 ]

@@ -1,4 +1,4 @@
-"""Figuras de la revisión: protocolos, ensayos y comparación con lo publicado."""
+"""Figuras de la revisión: protocolos y comparación con lo publicado."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,8 +13,6 @@ from neumonia.figures.base import SMALL, illustrated, listing, new_figure
 from neumonia.figures.dots import Interval, draw_interval
 
 _ROW = 0.27
-_INSIDE = palette.TRAINING
-_OUTSIDE = palette.VALIDATION
 _PUBLISHED = palette.Style("#5F5F5F", "-", "D", "")
 
 
@@ -65,54 +63,6 @@ def protocol_means(
     return figure, (
         f"Puntos con intervalo del 95 %: {METRIC_NAMES[metric]} en prueba según cómo se separó, "
         f"media de varias semillas, con una marca por semilla. {'; '.join(facts)}."
-    )
-
-
-@illustrated
-def trial_scores(trials: Mapping[str, Mapping[str, Any]], chosen: str) -> tuple[Figure, str]:
-    """ROC-AUC de cada ensayo: en la validación de siempre y contra el atajo.
-
-    Parameters
-    ----------
-    trials : {clave: {"title", "val": {"roc_auc": (valor, bajo, alto)}, "contrary": ídem}}
-        Lo que devuelve ``run_trials`` en ``trials``.
-    chosen : str
-        La clave del elegido.
-
-    Raises
-    ------
-    DataError
-        Si no hay ensayos o el elegido no está.
-    """
-    if chosen not in trials:
-        raise DataError(f"El ensayo elegido, {chosen!r}, no está entre los dados.")
-    ordered = sorted(trials, key=lambda key: trials[key]["contrary"]["roc_auc"][0])
-    figure = new_figure(1.0 + _ROW * len(ordered))
-    axes = figure.subplots()
-    facts = []
-    for row, key in enumerate(ordered):
-        inside, outside = (trials[key][part]["roc_auc"] for part in ("val", "contrary"))
-        axes.plot([outside[0], inside[0]], [row, row], color=palette.GRID, linewidth=1, zorder=1)
-        draw_interval(axes, row, inside, _INSIDE)
-        draw_interval(axes, row, outside, _OUTSIDE)
-        facts.append(f"{trials[key]['title']}: {inside[0]:.3f} y {_spell(outside)}")
-    axes.set_yticks(range(len(ordered)), [trials[key]["title"] for key in ordered])
-    for tick, key in zip(axes.get_yticklabels(), ordered, strict=True):
-        tick.set_fontsize(SMALL)
-        tick.set_fontweight("bold" if key == chosen else "normal")
-    axes.set_ylim(-0.6, len(ordered) - 0.4)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x")
-    axes.set_xlabel("ROC-AUC (raya: 95 % por paciente)")
-    handles = [
-        axes.plot([], [], style.marker, color=style.color, label=label)[0]
-        for style, label in ((_OUTSIDE, "contra el atajo"), (_INSIDE, "validación"))
-    ]
-    figure.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False)
-    return figure, (
-        "Puntos con intervalo del 95 % por ensayo, de menor a mayor ROC-AUC contra el atajo; el "
-        f"elegido, en negrita, es «{trials[chosen]['title']}». Validación y contra el atajo: "
-        f"{'; '.join(reversed(facts))}."
     )
 
 

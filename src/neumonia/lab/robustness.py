@@ -38,10 +38,9 @@ _CODE = (
     "neumonia.acquisition.simulated",
     "neumonia.models.augmentation",
     "neumonia.models.cnn",
-    "neumonia.models.finetune",
-    "neumonia.models.vgg16",
     "neumonia.robust",
 )
+_VGG16_CODE = ("neumonia.models.finetune", "neumonia.models.vgg16")
 
 
 @dataclass(frozen=True)
@@ -92,6 +91,8 @@ MINIATURES = {
     "cnn28-todo": _cnn("CNN, todo", *_ALL, seeds=5, size=28, epochs=60),
 }
 """Las de PneumoniaMNIST, a 28 píxeles."""
+SMALL, MINIATURE = "cnn64-todo", "cnn28-todo"
+"""Las CNN pequeñas con todo el aumento: lo que un estudiante entrena en su computadora."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +224,7 @@ class Laboratory:
             "recipe": {**asdict(recipe), "changes": list(recipe.changes)},
             "seed": seed,
             "weights": weights,
-            "code": code_digest(*_CODE),
+            "code": code_digest(*_CODE, *(_VGG16_CODE if weights else ())),
         }
 
     def _train(self, key: str, split: str, seed: int, path: Path, inputs: dict[str, Any]) -> float:

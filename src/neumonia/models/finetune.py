@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neumonia.errors import ConfigError
-from neumonia.models.acquisition_layers import Acquisition, acquisition_layers
 from neumonia.models.backend import layer_seeds, load_keras
 from neumonia.models.cnn import logit_layer
 from neumonia.models.vgg16 import assemble, load_backbone
@@ -108,16 +107,3 @@ def build_finetuned(
         layer.trainable = not layer.name.startswith(frozen)
     head = build_pooled_head(backbone.output_shape[1:], seed, output_bias, pooling)
     return assemble(backbone, head, size)
-
-
-def with_acquisition(model: "keras.Model", profile: Acquisition, seed: int) -> "keras.Model":
-    """``model`` precedido por el aumento: se entrena este y se guarda el otro.
-
-    Comparten los pesos. Al predecir dan lo mismo, porque el aumento solo actúa al entrenar.
-    """
-    keras = load_keras()
-    film = keras.Input(model.input_shape[1:], name="film")
-    x = film
-    for layer in acquisition_layers(profile, seed):
-        x = layer(x)
-    return keras.Model(film, model(x), name=f"{model.name}_augmented")

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from neumonia.errors import DataError
+from neumonia.lab.published import EXAM, TOGETHER, PublishedExam, published_exam
 from neumonia.review import card_tables, card_text
 from neumonia.review.card_caveats import caveats
 from neumonia.review.card_tables import METRICS
@@ -25,7 +26,7 @@ from neumonia.review.sections import (
     Section,
     standalone,
 )
-from neumonia.review.subgroups import NORMAL, SUBGROUPS, subgroup_table
+from neumonia.review.subgroups import subgroup_table
 from neumonia.study import Published, published
 from neumonia.study.export import MODEL_TITLES
 from neumonia.study.results import THRESHOLD
@@ -43,11 +44,14 @@ class ModelCard:
         Lo que aún no publique se anuncia como pendiente.
     models : tuple of str
         ``"cnn"``, ``"vgg16"`` o ``"elegido"``; vacía, todos los publicados.
+    exam : PublishedExam or None
+        El examen de robustez, de donde sale el elegido.
     """
 
     studies: tuple[Published, ...]
     review: PublishedReview | None = None
     models: tuple[str, ...] = ()
+    exam: PublishedExam | None = None
 
     def __post_init__(self) -> None:
         if not self.studies:
@@ -77,7 +81,7 @@ class ModelCard:
         """Los modelos con resultados publicados."""
         trained = {name for study in self.studies for name in study.results["models"]}
         found = [name for name in MODEL_TITLES if name in trained]
-        return tuple(found + ([CHOSEN] if self.chosen else []))
+        return tuple(found + ([CHOSEN] if self.exam else []))
 
     @cached_property
     def shown(self) -> tuple[str, ...]:
@@ -88,10 +92,9 @@ class ModelCard:
         """La parte ``name`` de la revisión; None si aún no está publicada."""
         return self.review.part(name) if self.review and self.review.has(name) else None
 
-    @property
-    def chosen(self) -> dict[str, Any] | None:
-        """El modelo elegido más reciente; None si aún no hay ninguno."""
-        return self.part(self.review.latest_chosen) if self.review else None
+    def threshold(self, run: Run) -> float:
+        """Desde qué probabilidad se decide PNEUMONIA: 0.5, o el del examen para el elegido."""
+        return self.exam.threshold if run.model == CHOSEN else THRESHOLD
 
     def runs(self) -> Iterator[Run]:
         """Cada modelo de la ficha en cada examen que pasó."""
@@ -105,37 +108,28 @@ class ModelCard:
     def triples(self, run: Run) -> dict[str, list[float | None]]:
         """Métrica → ``[valor, low, high]`` en la prueba."""
         if run.model == CHOSEN:
-            return self.chosen["test"]
+            where = {"seed": TOGETHER, "views": 5, "threshold": EXAM}
+            return {
+                name: list(self.exam.value(self.exam.chosen, name, **where)) for name in METRICS
+            }
         values = self.exams[run.exam].results["models"][run.model]
         return {name: [values["test"][name], *values["test_interval"][name]] for name in METRICS}
 
     def predictions(self, run: Run) -> pd.DataFrame:
         """Las predicciones de prueba, con la columna ``p_<modelo>``."""
         if run.model == CHOSEN:
-            table = self.review.predictions(self.review.latest_chosen)
-            table = table.rename(columns={"p": f"p_{CHOSEN}"})
+            table = self.exam.predictions.rename(columns={"p": f"p_{CHOSEN}"})
         else:
             table = self.exams[run.exam].predictions
         return table[table["split"] == "test"]
 
     @cached_property
     def subgroups(self) -> dict[Run, pd.DataFrame]:
-        """La tabla por subgrupo de cada modelo y examen; la del elegido ya está publicada."""
-        found = {}
-        for run in self.runs():
-            table = subgroup_table(self.predictions(run), run.model, threshold=THRESHOLD)
-            if run.model == CHOSEN:
-                # La revisión remuestrea juntos a los pacientes que comparten un archivo idéntico,
-                # y las predicciones no dicen cuáles son: valen los suyos.
-                groups = self.chosen["subgroups"]
-                own = {title: groups.get(key) for key, title in SUBGROUPS.items()}
-                own[NORMAL] = self.triples(run)
-                columns = ["value", "low", "high"]
-                table[columns] = [
-                    own[row.subgroup][row.metric] for row in table.itertuples(index=False)
-                ]
-            found[run] = table
-        return found
+        """La tabla por subgrupo de cada modelo y examen."""
+        return {
+            run: subgroup_table(self.predictions(run), run.model, threshold=self.threshold(run))
+            for run in self.runs()
+        }
 
     def sections(self) -> dict[str, Section]:
         """Las nueve secciones, en orden, por su clave."""
@@ -184,10 +178,15 @@ def open_card(models: Sequence[str] = (), root: Path | None = None) -> ModelCard
     review = published_review("kermany", root)
     folders = [exam for exam in EXAMS if (review.folder.parent / exam / "results.json").is_file()]
     studies = [published("kermany", exam, root) for exam in folders or EXAMS]
-    return ModelCard(tuple(studies), review, tuple(models))
+    return ModelCard(tuple(studies), review, tuple(models), published_exam("kermany", root))
 
 
-def model_card(studies: Sequence[Published], review: PublishedReview | None, model: str) -> str:
+def model_card(
+    studies: Sequence[Published],
+    review: PublishedReview | None,
+    model: str,
+    exam: PublishedExam | None = None,
+) -> str:
     """La ficha completa de un modelo, en un Markdown que se lee sin el libro.
 
     Parameters
@@ -196,11 +195,13 @@ def model_card(studies: Sequence[Published], review: PublishedReview | None, mod
         Los exámenes de Kermany que haya.
     review : PublishedReview or None
     model : {"cnn", "vgg16", "elegido"}
+    exam : PublishedExam or None
+        Hace falta para el elegido.
 
     Raises
     ------
     DataError
         Si el modelo no está publicado o los estudios no son de Kermany.
     """
-    card = ModelCard(tuple(studies), review, (model,))
+    card = ModelCard(tuple(studies), review, (model,), exam)
     return standalone(f"Ficha de modelo: {TITLES[model]}", "mitchell2019", card.sections())

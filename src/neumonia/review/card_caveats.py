@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from neumonia.lab.published import EXAM
 from neumonia.review.sections import CHOSEN, EXAMS, PENDING, TITLES, bullets, triple
 from neumonia.review.subgroups import SUBGROUPS
 from neumonia.text import interval
@@ -100,16 +101,15 @@ def _imbalance(card: "ModelCard") -> str:
 def _seeds(card: "ModelCard") -> str:
     start = "**Otra semilla, otro número.** "
     found = []
-    chosen, protocols = card.chosen, card.part("protocolos") or {"models": {}}
-    if chosen and CHOSEN in card.shown:
-        found.append((TITLES[CHOSEN], chosen["spread"]))
+    protocols = card.part("protocolos") or {"models": {}}
+    if card.exam and CHOSEN in card.shown:
+        alone = card.exam.all_seeds(card.exam.chosen, "specificity", views=5, threshold=EXAM)
+        found.append((TITLES[CHOSEN], min(alone), max(alone)))
     for model, by_protocol in protocols["models"].items():
         if model in card.shown:
-            found.append((TITLES[model], by_protocol["oficial"]["spread"]))
-    each = [
-        f"{title}, de {interval(row['specificity']['minimum'], row['specificity']['maximum'])}"
-        for title, row in found
-    ]
+            ends = by_protocol["oficial"]["spread"]["specificity"]
+            found.append((TITLES[model], ends["minimum"], ends["maximum"]))
+    each = [f"{title}, de {interval(low, high)}" for title, low, high in found]
     if not each:
         return f"{start}Cuánto: {PENDING}."
     return f"{start}Especificidad oficial entre semillas: {'; '.join(each)}."

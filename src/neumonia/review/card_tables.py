@@ -7,7 +7,7 @@ import pandas as pd
 from neumonia.evaluation import METRIC_NAMES, predictive_table
 from neumonia.review.sections import CHOSEN, EXAMS, PART_TITLES, TITLES, triple
 from neumonia.review.subgroups import NORMAL, SUBGROUPS, subtypes
-from neumonia.study.results import PARTS, THRESHOLD
+from neumonia.study.results import PARTS
 from neumonia.text import UNKNOWN, integer, percent
 
 if TYPE_CHECKING:
@@ -48,21 +48,19 @@ def _trained(card: "ModelCard", model: str) -> list[str]:
 
 
 def _chosen(card: "ModelCard") -> list[str]:
-    chosen, trial = card.chosen, card.chosen["trial"]
-    stamp = card.review.provenance.get(card.review.latest_chosen, {})
-    measured = {
-        **(card.part("ensayos") or {"trials": {}})["trials"],
-        **(card.part("simulacro") or {"candidates": {}})["candidates"],
-    }
-    tuned = measured.get(chosen["key"], {}).get("trainable_parameters")
+    exam, winner = card.exam, card.exam.winner
+    recipe = winner.recipe
+    alone = exam.networks[exam.networks["network"] == exam.chosen].iloc[0]
+    trained = "solo la cabeza" if recipe.network == "congelada" else integer(alone["parameters"])
     return [
-        f"{trial['title']}; media de {len(chosen['seeds'])} semillas",
-        f"{trial['size']} × {trial['size']} px",
-        UNKNOWN,
-        UNKNOWN if tuned is None else integer(tuned),
-        f"hasta {trial['epochs']}",
-        "al azar" if trial["kind"] == "cnn" else _weights(stamp),
-        *_code(stamp),
+        f"{winner.title}; promedio de {exam.rule['seeds'].iloc[0]} semillas y cinco vistas",
+        f"{recipe.size} × {recipe.size} px",
+        integer(alone["parameters"]),
+        trained,
+        f"{recipe.epochs} de {recipe.epochs}",
+        "al azar" if recipe.network == "cnn" else "ImageNet",
+        alone["code"],
+        alone["keras"],
     ]
 
 
@@ -131,7 +129,8 @@ def low_prevalence(card: "ModelCard") -> pd.DataFrame:
     for run in card.runs():
         test = card.predictions(run)
         values = (test[name] for name in ("label", f"p_{run.model}", "patient"))
-        found = predictive_table(*values, threshold=THRESHOLD, prevalences=PREVALENCES)
+        threshold = card.threshold(run)
+        found = predictive_table(*values, threshold=threshold, prevalences=PREVALENCES)
         for share, row in found.iterrows():
             cells = {
                 title: triple(row[[key, f"{key}_low", f"{key}_high"]]) for key, title in _PREDICTIVE

@@ -2,12 +2,14 @@
 
 from typing import TYPE_CHECKING
 
+from neumonia.acquisition.simulated import CHANGES as SIMULATED
 from neumonia.datasets import CLASSES
 from neumonia.review.sections import CHOSEN, EXAMS, PENDING, bullets, triple
 from neumonia.study.results import THRESHOLD
-from neumonia.text import integer, interval, number
+from neumonia.text import interval, number
 
 if TYPE_CHECKING:
+    from neumonia.lab.published import PublishedExam
     from neumonia.review.card import ModelCard
 
 USE = """**Para qué se hizo.** Para enseñar a entrenar, evaluar y explicar una red con radiografías
@@ -55,40 +57,24 @@ def details(card: "ModelCard") -> str:
         "tórax en gris y devuelven la probabilidad de PNEUMONIA; decidimos PNEUMONIA desde "
         f"{number(THRESHOLD, 1)}. La partición y el entrenamiento usan la semilla {config['seed']}."
     ]
-    if card.chosen is None:
-        lines.append(f"El modelo elegido de la revisión: {PENDING}.")
+    if card.exam is None:
+        lines.append(f"El modelo elegido por su examen de robustez: {PENDING}.")
     elif CHOSEN in card.shown:
-        lines += _selection(card)
+        lines.append(_selection(card.exam))
     return "\n\n".join(lines)
 
 
-def _selection(card: "ModelCard") -> list[str]:
-    """Con qué se eligió y cuántas veces se abrió la prueba oficial."""
-    lines = []
-    trials, second = card.part("ensayos"), card.part("simulacro")
-    again = card.review.latest_chosen == "segunda"
-    if trials:
-        best = trials["trials"][trials["chosen"]]["contrary"]
-        lines.append(
-            f"Hubo {len(trials['trials'])} ensayos. El primero por ROC-AUC obtuvo "
-            f"{triple(best['roc_auc'])} en {integer(best['n'])} radiografías de entrenamiento y "
-            "validación que contradicen el atajo de la adquisición."
-        )
-    if again and second:
-        best = second["candidates"][second["chosen"]]
-        changes = len(best["changes"]) - 1
-        lines.append(
-            f"El modelo elegido salió de una segunda vuelta, con {len(second['candidates'])} "
-            f"candidatos. Ganó por su exactitud balanceada, {triple(best['score'])}, en "
-            f"{integer(second['n'])} radiografías de validación a las que se imitó otro equipo de "
-            f"{changes} maneras."
-        )
-    lines.append(
-        "La prueba oficial se abrió dos veces, una por vuelta: la segunda ya no es virgen."
-        if again
-        else "La prueba oficial se usó una vez, al final."
+def _selection(exam: "PublishedExam") -> str:
+    """Con qué se eligió, con qué umbral decide y cuántas veces se había abierto la prueba."""
+    best = exam.rule.iloc[0]
+    return (
+        f"El modelo elegido ganó entre {len(exam.rule)} candidatas por su peor exactitud "
+        f"balanceada, {triple(best[['score', 'low', 'high']])}, en radiografías de validación a "
+        f"las que se imitó otro equipo de {len(SIMULATED)} maneras. De ahí sale también su umbral, "
+        f"{number(exam.threshold)}. La regla y la lista se fijaron antes, pero la prueba oficial "
+        f"ya se había abierto en {len(exam.openings)} trabajos anteriores: el resultado no es "
+        "virgen."
     )
-    return lines
 
 
 def factors(card: "ModelCard") -> str:
@@ -116,7 +102,8 @@ def metrics(card: "ModelCard") -> str:
     return (
         "La **especificidad** va primero: es la que una red perezosa no puede fingir cuando "
         "abundan los enfermos. La acompañan la sensibilidad, también con umbral "
-        f"{number(THRESHOLD, 1)}, y la ROC-AUC, que no depende de él. La exactitud no aparece: "
+        f"{number(THRESHOLD, 1)} (el elegido, con el suyo), y la ROC-AUC, que no depende de él. La "
+        "exactitud no aparece: "
         "mezcla los dos errores. Los intervalos son del 95 % y remuestrean pacientes, no "
         "radiografías. Los valores predictivos suponen que la sensibilidad y la especificidad no "
         "cambian con la prevalencia."
@@ -137,7 +124,7 @@ def training(card: "ModelCard") -> str:
     if CHOSEN in card.shown:
         note = (
             "\n\nEl modelo elegido entrena con el reparto oficial, con tantas normales como "
-            "neumonías; la validación cambia con la semilla."
+            "neumonías en cada época y cada radiografía como la habría dado otro equipo."
         )
     return (
         "Las redes aprenden de las radiografías que su examen no apartó. La ficha de los datos "

@@ -5,21 +5,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from neumonia.errors import DataError
 from neumonia.files import project_root, read_json
 
-PART_NAMES = (
-    "atajos",
-    "protocolos",
-    "desbalance",
-    "ensayos",
-    "elegido",
-    "simulacro",
-    "segunda",
-)
-_WITH_PREDICTIONS = ("elegido", "segunda")
+PART_NAMES = ("atajos", "protocolos", "desbalance")
 
 
 @dataclass(frozen=True)
@@ -29,15 +18,14 @@ class PublishedReview:
     folder: Path
 
     def has(self, name: str) -> bool:
-        """Si la parte ``name`` está publicada; una elegida, con sus predicciones.
+        """Si la parte ``name`` está publicada.
 
         Raises
         ------
         DataError
             Si la revisión no tiene ninguna parte con ese nombre.
         """
-        files = [f"{_known(name)}.json"] + ([f"{name}.csv"] if name in _WITH_PREDICTIONS else [])
-        return all((self.folder / file).is_file() for file in files)
+        return (self.folder / f"{_known(name)}.json").is_file()
 
     def part(self, name: str) -> dict[str, Any]:
         """Contenido de ``<name>.json``.
@@ -50,42 +38,6 @@ class PublishedReview:
         if not self.has(name):
             raise DataError(_missing(name, self.folder))
         return read_json(self.folder / f"{name}.json")
-
-    @property
-    def latest_chosen(self) -> str:
-        """``"segunda"`` si está publicada; si no, ``"elegido"``."""
-        return "segunda" if self.has("segunda") else "elegido"
-
-    def predictions(self, name: str) -> pd.DataFrame:
-        """Prueba oficial de ``"elegido"`` o ``"segunda"``: ``image_id, patient, subtype, label,
-        split``, ``p_<semilla>`` y ``p``, la del promedio.
-
-        Raises
-        ------
-        DataError
-            Si aún no está publicada o no se puede leer.
-        """
-        if not self.has(name):
-            raise DataError(_missing(name, self.folder))
-        path = self.folder / f"{name}.csv"
-        text = dict.fromkeys(("image_id", "patient", "subtype", "split"), str)
-        try:
-            return pd.read_csv(
-                path, keep_default_na=False, float_precision="round_trip", dtype=text
-            )
-        except (OSError, ValueError) as error:
-            raise DataError(f"No se puede leer {path} ({error}). Publiquemos otra vez.") from error
-
-    @cached_property
-    def earlier_trials(self) -> pd.DataFrame:
-        """Los ensayos hechos antes de fijar el examen; vacío si no se publicaron.
-
-        ``examen`` (1 o 2: las dos versiones que se descartaron), ``ensayo``, ``lado``, ``epocas``,
-        ``radiografias_por_epoca``, ``auc_validacion`` y ``auc_contra``. Son anotaciones de aquel
-        día, con un código que ya no existe: no se pueden repetir ni llevan intervalo.
-        """
-        path = self.folder / "ensayos-previos.csv"
-        return pd.read_csv(path) if path.is_file() else pd.DataFrame()
 
     @cached_property
     def provenance(self) -> dict[str, Any]:

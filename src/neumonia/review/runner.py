@@ -1,27 +1,19 @@
 """Las partes de la revisión: cada una se calcula sola, se guarda al terminar y no se repite."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neumonia.errors import ConfigError, DataError
-from neumonia.files import read_json
-from neumonia.review.catalogue import CANDIDATES, TRIALS, Trial
-from neumonia.review.chosen import run_chosen, train_final
+from neumonia.errors import ConfigError
 from neumonia.review.imbalance import run_imbalance
 from neumonia.review.originals import measure_originals
 from neumonia.review.protocols import run_protocols
-from neumonia.review.second import open_candidate, run_second
 from neumonia.review.shortcuts import run_shortcuts
-from neumonia.review.trials import run_trials
 from neumonia.study import Config, Study
-from neumonia.study.export import predictions_csv
 from neumonia.study.parts import read_part, write_part
-from neumonia.study.store import Product
 
 SEEDS = (0, 1, 2, 3, 4)
-FINAL_SEEDS = (0, 1, 2)
 # La CNN se entrena cinco veces por protocolo: con 64 píxeles cada una tarda un minuto y pico.
 CNN_CHANGES = {"size": 64, "epochs_cnn": 8, "precision": "mixed_bfloat16"}
 
@@ -107,65 +99,8 @@ def _shortcuts(review: Review, open_one: Callable[[Config], Study]) -> Part:
     return run_shortcuts(review.base, open_one, review.report) | files, {}
 
 
-def _trials(review: Review, open_one: Callable[[Config], Study]) -> Part:
-    def open_size(size: int) -> Study:
-        return open_one(review.base.with_changes(split="oficial", size=size, seed=0))
-
-    return run_trials(open_size, TRIALS, review.report), {}
-
-
-def _chosen(review: Review, open_one: Callable[[Config], Study]) -> Part:
-    return _open_test(review, open_one, "ensayos", "elegido", TRIALS, train_final)
-
-
-def _second(review: Review, open_one: Callable[[Config], Study]) -> Part:
-    def open_size(size: int) -> Study:
-        return open_one(review.base.with_changes(split="oficial", size=size, seed=0))
-
-    return run_second(open_size, review.report), {}
-
-
-def _second_chosen(review: Review, open_one: Callable[[Config], Study]) -> Part:
-    return _open_test(review, open_one, "simulacro", "segunda", CANDIDATES, open_candidate)
-
-
-def _open_test(
-    review: Review,
-    open_one: Callable[[Config], Study],
-    exam: str,
-    part: str,
-    options: dict[str, Trial],
-    train: Callable[[Study, Trial], Product],
-) -> Part:
-    """Mide en la prueba oficial lo que eligió ``exam``; una vez por parte."""
-    key = review.read(exam)["chosen"]
-    if key not in options:
-        raise DataError(
-            f"{exam}.json eligió «{key}», que ya no está entre los ensayos: repitamos esa parte."
-        )
-    trial = options[key]
-    before = review.folder / f"{part}.json"
-    measured = read_json(before) if before.exists() else {"key": key, "trial": asdict(trial)}
-    if measured["key"] != key or measured.get("trial") != asdict(trial):
-        raise ConfigError(
-            f"La prueba oficial ya se usó para medir «{measured['key']}», y el elegido ahora es "
-            f"«{key}» o cambió sus opciones. Medir otro sería elegir con la prueba; si de verdad "
-            f"hay que hacerlo, borremos antes {before.name} y digámoslo al publicar."
-        )
-
-    def open_seed(seed: int) -> Study:
-        return open_one(review.base.with_changes(split="oficial", size=trial.size, seed=seed))
-
-    results, table = run_chosen(open_seed, key, trial, FINAL_SEEDS, review.report, train)
-    return results, {f"{part}.csv": predictions_csv(table)}
-
-
 PARTS: dict[str, Callable[[Review, Callable[[Config], Study]], Part]] = {
     "atajos": _shortcuts,
     "protocolos": _protocols,
     "desbalance": _imbalance,
-    "ensayos": _trials,
-    "elegido": _chosen,
-    "simulacro": _second,
-    "segunda": _second_chosen,
 }

@@ -7,9 +7,10 @@ import pandas as pd
 
 from neumonia.errors import DataError
 from neumonia.evaluation import to_markdown
-from neumonia.files import read_json, write_text
+from neumonia.files import write_text
+from neumonia.lab.published import EXAM, TOGETHER, PublishedExam, published_exam
+from neumonia.lab.robustness import MINIATURE, OFFICIAL, SMALL, candidate
 from neumonia.study.export import MODEL_TITLES
-from neumonia.study.mnist_published import published_mnist
 from neumonia.study.published import Published
 from neumonia.text import interval, number
 
@@ -49,30 +50,37 @@ def find_studies(root: Path) -> list[Published]:
     """Los estudios de dos redes publicados bajo ``root/estudio``, por partición descendente."""
     folders = [path.parent for path in (root / "estudio").glob("*/*/results.json")]
     studies = [Published(folder) for folder in sorted(folders, reverse=True)]
-    # El estudio de 28 píxeles compara una sola red con lo publicado: tiene otra forma.
-    return [study for study in studies if "models" in study.results]
+    return studies
 
 
 def extra_rows(root: Path) -> list[dict[str, str]]:
-    """Las filas del segundo elegido de la revisión y de la red de 28 píxeles, si se publicaron."""
+    """Las filas de los exámenes de robustez: la elegida y las CNN pequeñas, si se publicaron.
+
+    De la elegida, la red que promedia semillas y vistas, con el umbral del examen; de las pequeñas,
+    la media de sus semillas, con 0.5.
+    """
     rows = []
-    chosen = root / "estudio" / "kermany" / "revision" / "segunda.json"
-    if chosen.is_file():
-        found = read_json(chosen)
-        row = {"datos": "kermany", "partición": "oficial", "modelo": "VGG16 ajustada"}
-        row["n"] = str(found["counts"]["n"])
-        rows.append(row | {title: _cell(*found["test"][key]) for key, title in _COLUMNS.items()})
-    small = published_mnist(root).folder / "results.json"
-    if small.is_file():
-        found = read_json(small)["ensemble"]
-        row = {"datos": "pneumoniamnist", "partición": "oficial", "modelo": "CNN de 28 px"}
-        row["n"] = str(found["test"]["n"])
-        cells = {
-            title: _cell(found["test"][key], *found["intervals"][key])
-            for key, title in _COLUMNS.items()
-        }
-        rows.append(row | cells)
+    for dataset, alone in (("kermany", SMALL), ("pneumoniamnist", MINIATURE)):
+        exam = published_exam(dataset, root)
+        if exam is None:
+            continue
+        if dataset == "kermany":
+            winner = exam.winner
+            title = f"{winner.title}, {winner.recipe.size} px (elegida)"
+            where = {"seed": TOGETHER, "views": 5, "threshold": EXAM}
+            rows.append(_exam_row(exam, dataset, title, exam.chosen, where))
+        if alone in set(exam.measures["network"]):
+            size = candidate(alone).recipe.size
+            rows.append(_exam_row(exam, dataset, f"CNN robusta, {size} px", alone, {}))
     return rows
+
+
+def _exam_row(
+    exam: PublishedExam, dataset: str, title: str, network: str, where: dict[str, str | int]
+) -> dict[str, str]:
+    row = {"datos": dataset, "partición": OFFICIAL, "modelo": title}
+    row["n"] = str(exam.measures.query("part == 'test' and split == @OFFICIAL")["n"].iloc[0])
+    return row | {name: _cell(*exam.value(network, key, **where)) for key, name in _COLUMNS.items()}
 
 
 def _cell(value: float, low: float, high: float) -> str:

@@ -5,9 +5,8 @@ import pytest
 
 from neumonia.errors import ConfigError, WeightsError
 from neumonia.models import finetune
-from neumonia.models.acquisition_layers import PROFILES, Acquisition
 from neumonia.models.backend import load_keras
-from neumonia.models.finetune import BLOCKS, build_finetuned, build_pooled_head, with_acquisition
+from neumonia.models.finetune import BLOCKS, build_finetuned, build_pooled_head
 from neumonia.models.vgg16 import build_backbone, load_backbone
 from neumonia.models.weights import VGG16_LAYERS, read_tensors
 from neumonia.training import fit, predict_logits
@@ -66,7 +65,7 @@ def test_al_entrenar_lo_congelado_queda_igual_y_lo_demas_cambia(build, films):
     before = {name: backbone.get_layer(name).get_weights() for name in VGG16_LAYERS}
     head = model.get_layer("head").get_weights()
     assert head[-1] == pytest.approx([0.5])
-    trained = with_acquisition(model, PROFILES["fuerte"], 0)
+    trained = model
     fit(trained, (images, labels), (images, labels), epochs=1, batch_size=12, learning_rate=1e-3)
     for name, weights in before.items():
         same = [np.array_equal(a, b) for a, b in
@@ -100,68 +99,6 @@ def test_el_logit_es_el_resumen_por_los_pesos(pooling, summary):
     assert not np.array_equal(kernel, other.get_layer("logit").get_weights()[0])
 
 
-def small(seed: int = 0):
-    """Una red mínima, para lo que no depende de VGG16."""
-    keras = load_keras()
-    return keras.Sequential(
-        [
-            keras.Input((SIZE, SIZE, 1)),
-            keras.layers.Rescaling(1 / 255),
-            keras.layers.AveragePooling2D(8),
-            keras.layers.Flatten(),
-            keras.layers.Dense(1, kernel_initializer=keras.initializers.GlorotUniform(seed=seed)),
-        ],
-        name="chica",
-    )
-
-
-def test_con_aumento_predice_lo_mismo_y_comparte_los_pesos(films):
-    images, _ = films
-    model = small()
-    augmented = with_acquisition(model, PROFILES["fuerte"], 0)
-    assert np.array_equal(predict_logits(augmented, images), predict_logits(model, images))
-    assert [id(w) for w in augmented.trainable_weights] == [id(w) for w in model.trainable_weights]
-    model.layers[-1].set_weights([np.ones((16, 1)), np.zeros(1)])
-    sums = images.reshape(12, 4, 8, 4, 8).mean(axis=(2, 4)).sum(axis=(1, 2)) / 255
-    assert predict_logits(augmented, images) == pytest.approx(sums, rel=1e-5)
-    training = np.asarray(augmented(images[..., None].astype(np.float32), training=True))[:, 0]
-    assert np.abs(training - sums).max() > 0.1
-    assert augmented.name == "chica_augmented"
-
-
-def test_la_semilla_decide_el_entrenamiento_con_aumento(films):
-    images, labels = films
-
-    def trained(seed: int) -> np.ndarray:
-        model = small()
-        both = with_acquisition(model, Acquisition(brightness=40.0, contrast=0.5), seed)
-        fit(both, (images, labels), (images, labels), epochs=1, batch_size=4, seed=5)
-        return model.get_weights()[0]
-
-    first = trained(0)
-    assert np.array_equal(first, trained(0))
-    assert not np.array_equal(first, trained(1))
-
-
-def test_el_modelo_se_abre_sin_las_clases_de_este_paquete_y_el_aumentado_no(films, tmp_path):
-    images, _ = films
-    keras = load_keras()
-    model = small()
-    augmented = with_acquisition(model, PROFILES["fuerte"], 0)
-    model.save(tmp_path / "solo.keras")
-    loaded = keras.saving.load_model(tmp_path / "solo.keras", safe_mode=True)
-    assert np.array_equal(predict_logits(loaded, images), predict_logits(model, images))
-    augmented.save(tmp_path / "aumentado.keras")
-    with pytest.raises(TypeError, match="RandomAcquisition"):
-        keras.saving.load_model(tmp_path / "aumentado.keras", safe_mode=True)
-
-
-def test_sin_aumento_no_se_anade_ninguna_capa():
-    keras = load_keras()
-    model = with_acquisition(small(), PROFILES["ninguno"], 0)
-    assert [type(layer) for layer in model.layers] == [keras.layers.InputLayer, keras.Sequential]
-
-
 def test_las_opciones_imposibles_se_explican(build, tmp_path):
     with pytest.raises(ConfigError, match=r"'suma'.*average"):
         build_pooled_head((1, 1, 4), 0, pooling="suma")
@@ -184,9 +121,8 @@ def test_con_los_pesos_reales_parte_de_imagenet_y_se_entrena(shared, films, tmp_
     backbone = model.get_layer("vgg16")
     kernel = backbone.get_layer("block3_conv2").get_weights()[0]
     assert np.array_equal(kernel, tensors[2 * names.index("block3_conv2")])
-    augmented = with_acquisition(model, PROFILES["adquisicion"], 0)
     history = fit(
-        augmented, (images, labels), (images, labels), epochs=3, batch_size=6, learning_rate=1e-4
+        model, (images, labels), (images, labels), epochs=3, batch_size=6, learning_rate=1e-4
     )
     assert history["val_loss"].min() < 0.69, "un cuadrado claro se aprende enseguida"
     assert np.array_equal(backbone.get_layer("block3_conv2").get_weights()[0], kernel)
