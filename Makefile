@@ -24,7 +24,7 @@ ifneq ($(PARTICION),)
 export NEUMONIA_PARTICION := $(PARTICION)
 endif
 
-.PHONY: ayuda libro pruebas estudio estudio-completo confianza miniatura cuadernos revisar limpiar
+.PHONY: ayuda libro pruebas estudio estudio-completo confianza cuadernos revisar limpiar
 
 ayuda:
 	@echo "make libro      el sitio y el PDF, en _book/"
@@ -33,7 +33,6 @@ ayuda:
 	@echo "make estudio    el estudio completo, en estudio/DATOS/PARTICION/"
 	@echo "make estudio-completo   además, lo que pediría un revisor: horas, y se puede retomar"
 	@echo "make confianza  mide si los mapas merecen confianza, en estudio/confianza/maqueta/ (o DATOS=kermany): cerca de una hora, y se puede retomar"
-	@echo "make miniatura  la red de 28 píxeles sobre PneumoniaMNIST (RAIZ=ruta/al.npz)"
 	@echo "make cuadernos  un cuaderno ejecutado por capítulo, en _book/cuadernos/"
 	@echo "make revisar    revisa los capítulos sin ejecutarlos"
 	@echo "make limpiar    borra lo construido (no los datos ni los modelos)"
@@ -75,15 +74,12 @@ estudio-completo: $(LISTO)
 	$(BIN)/neumonia estudio --particion paciente --salida $(or $(SALIDA),estudio/$(DATOS))/paciente --sin-modelos
 	$(BIN)/neumonia estudio --particion oficial --salida $(or $(SALIDA),estudio/$(DATOS))/oficial --sin-modelos
 	$(BIN)/neumonia revision --salida $(or $(SALIDA),estudio/$(DATOS))/revision
+	$(BIN)/neumonia robustez --salida $(or $(SALIDA),estudio/$(DATOS))/robustez
 
 # Se hace donde se sabe la verdad, en la maqueta, salvo que se pidan las radiografías completas.
 confianza: DATOS := $(if $(filter kermany,$(DATOS)),kermany,maqueta)
 confianza: $(LISTO)
 	$(BIN)/neumonia confianza --salida $(or $(SALIDA),estudio/confianza/$(DATOS))
-
-miniatura: $(LISTO)
-	$(BIN)/neumonia miniatura --vuelta 1 --busqueda --salida $(or $(SALIDA),estudio/pneumoniamnist)/28px $(if $(RAIZ),--raiz "$(abspath $(RAIZ))")
-	$(BIN)/neumonia miniatura --vuelta 2 --busqueda --salida $(or $(SALIDA),estudio/pneumoniamnist)/28px-segunda $(if $(RAIZ),--raiz "$(abspath $(RAIZ))")
 
 cuadernos: $(LISTO)
 	$(BIN)/neumonia estudio --sello .imprenta/estudio.txt

@@ -1,6 +1,7 @@
 """``neumonia robustez``: qué red resiste otro equipo, candidata por candidata."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,9 +20,7 @@ def add_command(add: Callable[..., SpanishParser]) -> None:
     parser.add_argument(
         "candidatas", nargs="*", metavar="CANDIDATA", help="cuáles; sin ninguna, todas"
     )
-    parser.add_argument(
-        "--datos", choices=DATASETS, default="kermany64", help="radiografías (kermany64)"
-    )
+    parser.add_argument("--datos", choices=DATASETS, help="radiografías (por omisión, kermany64)")
     parser.add_argument("--raiz", type=Path, help="dónde están, si no se importaron")
     parser.add_argument(
         "--salida", type=Path, metavar="DIR", required=True, help="un archivo por red y las tablas"
@@ -41,12 +40,15 @@ def add_command(add: Callable[..., SpanishParser]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    given = {"NEUMONIA_DATOS": options.datos, "NEUMONIA_RAIZ": options.raiz}
+    given = {name: str(value) for name, value in given.items() if value is not None}
+    config = Config.from_environment({**os.environ, **given})
     if options.mirada:
-        return _look(options)
+        return _look(options, config)
     from neumonia.lab.exam import write_tables
     from neumonia.lab.robustness import Laboratory
 
-    laboratory = Laboratory(options.datos, options.salida, options.raiz, _say, progress=True)
+    laboratory = Laboratory(config.dataset, options.salida, config.root, _say, progress=True)
     laboratory.run(tuple(options.candidatas))
     _say("Tablas")
     write_tables(options.salida)
@@ -54,11 +56,14 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _look(options: argparse.Namespace) -> int:
+def _look(options: argparse.Namespace, config: Config) -> int:
     from neumonia.lab.gaze import run_gaze
+    from neumonia.lab.robustness import SMALL, candidate
 
-    real = Config.create(options.datos, root=options.raiz, split="oficial")
-    phantoms = Config.create("maqueta", epochs_robust=real.epochs_robust)
+    recipe = candidate(SMALL).recipe
+    same = {"epochs_robust": recipe.epochs, "precision": recipe.precision}
+    real = Config.create(config.dataset, root=config.root, split="oficial", **same)
+    phantoms = Config.create("maqueta", **same)
     path = run_gaze(options.salida, real, phantoms, options.originales, report=_say)
     print(f"Resultado: {path.resolve()}")
     return 0

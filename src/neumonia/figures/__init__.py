@@ -11,7 +11,7 @@ from neumonia.figures.explanation import gradcam_grid, gradcam_steps
 from neumonia.figures.exploration import intensity_histograms, mean_images
 from neumonia.figures.films import augmentation_examples, example_films, phantom_masks
 from neumonia.figures.layers import layers_diagram
-from neumonia.figures.review import protocol_means, published_comparison
+from neumonia.figures.review import protocol_means, published_comparison, robust_networks
 from neumonia.figures.shortcuts import baseline_scores, frame_only
 from neumonia.figures.strategy import strategy_diagram
 from neumonia.figures.thresholds import threshold_tradeoff
@@ -55,6 +55,7 @@ __all__ = [
     "protocol_means",
     "published_comparison",
     "reliability_diagram",
+    "robust_networks",
     "roc_curves",
     "sharpness_shift",
     "shortcut_dots",

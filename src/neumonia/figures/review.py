@@ -118,3 +118,53 @@ def _spell(found: Interval) -> str:
     if low is None or high is None:
         return f"{value:.3f}"
     return f"{value:.3f} ({low:.3f} a {high:.3f})"
+
+
+@illustrated
+def robust_networks(
+    panels: Mapping[str, Mapping[str, Interval]], chosen: str
+) -> tuple[Figure, str]:
+    """Cada candidata en el examen y en la prueba, en el orden del examen.
+
+    Parameters
+    ----------
+    panels : {título del panel: {candidata: (valor, bajo, alto)}}
+        Todos con las mismas candidatas y en el mismo orden; el primero es el del examen.
+    chosen : str
+        La candidata que ganó: va en negrita.
+
+    Raises
+    ------
+    DataError
+        Si no hay paneles, no comparten las candidatas o la elegida no está.
+    """
+    names = [list(found) for found in panels.values()]
+    if not names or any(other != names[0] for other in names) or chosen not in names[0]:
+        raise DataError(
+            "Necesitamos las mismas candidatas en cada panel, y entre ellas la elegida."
+        )
+    styles = palette.model_styles(list(panels))
+    figure = new_figure(0.9 + _ROW * len(names[0]))
+    grid = np.atleast_1d(figure.subplots(1, len(panels), sharey=True))
+    facts = []
+    for axes, (title, found) in zip(grid, panels.items(), strict=True):
+        for row, value in enumerate(found.values()):
+            draw_interval(axes, row, value, styles[title])
+        axes.set_title(title, fontsize=SMALL)
+        axes.margins(x=0.12)
+        axes.grid(axis="x")
+        axes.tick_params(axis="y", length=0)
+        axes.tick_params(axis="x", labelsize=SMALL)
+        best = max(found, key=lambda name: found[name][0])
+        facts.append(f"{title}: la mayor es {best}, {_spell(found[best])}")
+    grid[0].set_yticks(range(len(names[0])), names[0], fontsize=SMALL)
+    grid[0].set_ylim(len(names[0]) - 0.4, -0.6)
+    for tick, name in zip(grid[0].get_yticklabels(), names[0], strict=True):
+        tick.set_fontweight("bold" if name == chosen else "normal")
+    each = "; ".join(
+        f"{name}, {_spell(value)}" for name, value in next(iter(panels.values())).items()
+    )
+    return figure, (
+        f"Un punto con intervalo del 95 % por candidata y panel. De la primera a la última del "
+        f"examen: {each}. {'; '.join(facts)}. La elegida es {chosen}."
+    )

@@ -22,6 +22,24 @@ from neumonia.lab.robustness import ACQUISITIONS, OFFICIAL, Outcome, candidate, 
 METRICS = ("roc_auc", "accuracy", "sensitivity", "specificity")
 RESAMPLES = 1000
 HALF, EXAM = "0.5", "examen"
+PAIRS = (
+    ("cnn64-todo", "cnn64-nada"),
+    ("cnn64-encuadre", "cnn64-nada"),
+    ("cnn64-nitidez", "cnn64-encuadre"),
+    ("cnn64-grises", "cnn64-encuadre"),
+    ("cnn64-proporcion", "cnn64-encuadre"),
+    ("cnn64-proporcion-nitidez", "cnn64-proporcion"),
+    ("cnn64-proporcion-grises", "cnn64-proporcion"),
+    ("cnn64-todo", "cnn64-proporcion"),
+    ("cnn64-todo", "cnn64-todo-desparejo"),
+    ("cnn64-todo", "cnn64-todo-crudo"),
+    ("cnn112-todo", "cnn64-todo"),
+    ("vgg64-todo", "cnn64-todo"),
+    ("vgg64-todo", "vgg64-congelada"),
+    ("vgg112-todo", "vgg64-todo"),
+    ("cnn28-todo", "cnn28-nada"),
+)
+"""Las comparaciones que el capítulo cuenta: cada una cambia una sola cosa, salvo la primera."""
 MEAN, TOGETHER = "media", "conjunto"
 
 
@@ -145,6 +163,45 @@ def _row(
     return {"seed": seed, "metric": metric, "value": value, "low": low, "high": high, "n": n}
 
 
+def pairs_table(folder: Path, split: str = OFFICIAL) -> pd.DataFrame:
+    """La diferencia entre dos candidatas en la prueba, pareada por paciente, con umbral 0.5.
+
+    Returns
+    -------
+    DataFrame
+        Una fila por cada par de ``PAIRS`` que esté y por métrica: ``network``, ``other``,
+        ``split``, ``metric``, ``value`` (la primera menos la segunda, media de las semillas que
+        comparten), ``low``, ``high`` (95 %, por paciente) y ``n``.
+    """
+    films = films_of(folder, split)["test"]
+    labels, patients = films["label"].to_numpy(), films["patient"].to_numpy()
+    found = outcomes(folder, split)
+    drawn: dict[tuple[str, int], tuple[dict[str, float], dict[str, np.ndarray]]] = {}
+    for key in {key for pair in PAIRS for key in pair} & set(found):
+        for one in found[key]:
+            p = expit(one.test_views[:, 0])
+            drawn[key, one.seed] = (
+                binary_metrics(labels, p),
+                metric_distributions(labels, p, patients, METRICS, RESAMPLES, 0),
+            )
+    rows = []
+    for first, second in PAIRS:
+        shared = [seed for key, seed in drawn if key == first and (second, seed) in drawn]
+        for metric in METRICS if shared else ():
+            values, samples = (
+                np.mean(
+                    [drawn[first, s][i][metric] - drawn[second, s][i][metric] for s in shared],
+                    axis=0,
+                )
+                for i in (0, 1)
+            )
+            low, high = percentile_interval(samples)
+            row = _row("", metric, float(values), low, high, len(films))
+            del row["seed"]
+            rows.append({"network": first, "other": second, "split": split, **row})
+    return pd.DataFrame(rows)
+
+
 def networks_table(folder: Path) -> pd.DataFrame:
     """De dónde salió cada red: título, tamaño, segundos, datos, código, versiones y máquina."""
     rows = []
@@ -177,12 +234,13 @@ def networks_table(folder: Path) -> pd.DataFrame:
 
 
 def write_tables(folder: Path) -> None:
-    """Escribe ``examen.csv``, ``medidas.csv`` y ``redes.csv`` con las redes que ya estén."""
+    """Escribe ``examen.csv``, ``medidas.csv``, ``parejas.csv`` y ``redes.csv`` con lo que haya."""
     networks = networks_table(folder)
     splits = sorted(set(networks["split"]))
     tables = {
         "examen": rule_table(folder).reset_index(),
         "medidas": pd.concat([measures(folder, split) for split in splits]),
+        "parejas": pd.concat([pairs_table(folder, split) for split in splits]),
         "redes": networks,
     }
     for name, table in tables.items():

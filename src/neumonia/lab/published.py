@@ -49,6 +49,19 @@ class PublishedExam:
         """``aperturas.csv``: cada vez que se abrió la prueba oficial antes de este examen."""
         return self._table("aperturas")
 
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """``parejas.csv``; véase ``pairs_table``."""
+        return self._table("parejas")
+
+    def difference(
+        self, network: str, other: str, metric: str, split: str = OFFICIAL
+    ) -> Triple | None:
+        """``(diferencia, baja, alta)`` pareada de dos candidatas; ``None`` si no está publicada."""
+        where = "network == @network and other == @other and metric == @metric and split == @split"
+        rows = self.pairs.query(where)
+        return None if rows.empty else tuple(rows.iloc[0][["value", "low", "high"]])
+
     @property
     def chosen(self) -> str:
         """La candidata que ganó el examen."""

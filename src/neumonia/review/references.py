@@ -37,3 +37,16 @@ OFFICIAL: tuple[dict[str, Any], ...] = (
     },
 )
 """``source`` es la clave en ``book/referencias.bib``; una medida que falta no se publicó."""
+
+MINIATURE: tuple[dict[str, Any], ...] = tuple(
+    {"title": title, "source": "yang2023medmnist", "roc_auc": area, "accuracy": accuracy}
+    for title, area, accuracy in (
+        ("MedMNIST v2, ResNet-18 a 28 px", 0.944, 0.854),
+        ("MedMNIST v2, ResNet-50 a 28 px", 0.948, 0.854),
+        ("MedMNIST v2, ResNet-50 a 224 px", 0.962, 0.884),
+        ("MedMNIST v2, auto-sklearn", 0.942, 0.855),
+        ("MedMNIST v2, AutoKeras", 0.947, 0.878),
+        ("MedMNIST v2, Google AutoML Vision", 0.991, 0.946),
+    )
+)
+"""Lo publicado sobre PneumoniaMNIST, con la misma prueba en miniatura."""

@@ -68,10 +68,3 @@ def test_una_parte_mal_escrita_se_avisa_antes_de_empezar(run, parts, tmp_path):
 def test_sin_carpeta_de_salida_no_se_empieza(run, parts):
     result = run("revision", "atajos")
     assert result.code == 2 and "faltan: --salida" in result.err and parts == []
-
-
-def test_elegido_sin_ensayos_dice_que_falta(run, tmp_path, monkeypatch, no_vgg16):
-    monkeypatch.setenv("NEUMONIA_AJUSTES", json.dumps(SMALL))
-    result = run("revision", "elegido", "--salida", tmp_path)
-    assert (result.code, result.out) == (1, "")
-    assert "Falta ensayos.json" in result.err and "neumonia revision ensayos" in result.err

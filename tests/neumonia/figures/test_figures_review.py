@@ -10,11 +10,11 @@ from neumonia.errors import DataError
 from neumonia.figures import (
     protocol_means,
     published_comparison,
-    simulated_decisions,
-    trial_scores,
+    robust_networks,
 )
 from neumonia.review.references import OFFICIAL
 
+METRICS = ("specificity", "sensitivity", "accuracy", "roc_auc")
 FOLDER = Path(__file__).resolve().parents[3] / "estudio" / "kermany" / "revision"
 
 
@@ -51,20 +51,17 @@ def test_los_protocolos_se_dibujan_por_fila_con_cada_semilla():
     assert "archivo, CNN: 0.970 (0.950 a 0.980)" in illustration.alt
 
 
-def test_los_ensayos_van_ordenados_y_el_elegido_en_negrita():
-    trials = {
-        key: {
-            "title": title,
-            "val": {"roc_auc": [0.99, 0.98, 1.0]},
-            "contrary": {"roc_auc": [value, value - 0.05, value + 0.05]},
-        }
-        for key, title, value in (("a", "uno", 0.8), ("b", "dos", 0.7), ("c", "tres", 0.9))
-    }
-    illustration = trial_scores(trials, "c")
-    labels = illustration.figure.axes[0].get_yticklabels()
-    assert [label.get_text() for label in labels] == ["dos", "uno", "tres"]
-    assert [label.get_fontweight() for label in labels] == ["normal", "normal", "bold"]
-    assert illustration.alt.index("tres: 0.990") < illustration.alt.index("dos: 0.990")
+def test_las_candidatas_van_en_el_orden_dado_y_la_elegida_en_negrita():
+    exam = {"una": (0.8, 0.7, 0.9), "otra": (0.7, 0.6, 0.8)}
+    test = {"una": (0.5, None, None), "otra": (0.6, 0.5, 0.7)}
+    illustration = robust_networks({"examen": exam, "prueba": test}, "una")
+    first, second = illustration.figure.axes
+    assert drawn_points(first) == [(0.8, 0.0), (0.7, 1.0)]
+    assert drawn_points(second) == [(0.5, 0.0), (0.6, 1.0)]
+    labels = first.get_yticklabels()
+    assert [label.get_text() for label in labels] == ["una", "otra"]
+    assert [label.get_fontweight() for label in labels] == ["bold", "normal"]
+    assert "prueba: la mayor es otra, 0.600 (0.500 a 0.700)" in illustration.alt
 
 
 def test_la_comparacion_tiene_un_panel_por_metrica_y_deja_en_blanco_lo_no_publicado():
@@ -76,34 +73,13 @@ def test_la_comparacion_tiene_un_panel_por_metrica_y_deja_en_blanco_lo_no_public
     assert "0.991" in illustration.alt
 
 
-def test_las_adquisiciones_imitadas_van_en_su_fila_y_el_texto_dice_la_peor():
-    values = {"original": (0.9, 0.8), "borrosa": (0.2, 0.95), "clara": (0.6, 0.7)}
-    found = {
-        name: {"specificity": [one, one - 0.1, one + 0.05], "sensitivity": [other, None, None]}
-        for name, (one, other) in values.items()
-    }
-    illustration = simulated_decisions({"una": found})
-    specificity, sensitivity = illustration.figure.axes
-    assert drawn_points(specificity) == [(0.9, 0.0), (0.2, 1.0), (0.6, 2.0)]
-    assert drawn_points(sensitivity) == [(0.8, 0.0), (0.95, 1.0), (0.7, 2.0)]
-    ends = [
-        list(line.get_xdata()) for line in specificity.get_lines() if line.get_linewidth() == 1.6
-    ]
-    assert ends == [pytest.approx([one - 0.1, one + 0.05]) for one, _ in values.values()]
-    assert [label.get_text() for label in specificity.get_yticklabels()] == list(found)
-    assert "especificidad: 0.900 en la original y 0.200 en la peor, borrosa" in illustration.alt
-    assert "0.700 en la peor, clara" in illustration.alt
-    with pytest.raises(DataError, match="mismos cambios"):
-        simulated_decisions({"una": found, "otra": {"original": found["original"]}})
-
-
 @pytest.mark.parametrize(
     "draw",
     [
         lambda: protocol_means({}),
-        lambda: simulated_decisions({}),
+        lambda: robust_networks({}, "una"),
+        lambda: robust_networks({"examen": {"una": (0.5, 0.4, 0.6)}}, "otra"),
         lambda: protocol_means({"CNN": protocols({"archivo": 0.9})}, "belleza"),
-        lambda: trial_scores({}, "c"),
         lambda: published_comparison({}, OFFICIAL),
         lambda: published_comparison({"ours": {"roc_auc": [0.9, 0.8, 1.0]}}, OFFICIAL),
     ],
@@ -123,10 +99,18 @@ def published(name: str) -> dict:
         lambda: protocol_means(
             {name.upper(): found for name, found in published("protocolos")["models"].items()}
         ),
-        lambda: trial_scores(published("ensayos")["trials"], published("ensayos")["chosen"]),
-        lambda: published_comparison({"elegido": published("elegido")["test"]}, OFFICIAL),
+        lambda: robust_networks(
+            {
+                title: {f"CNN con un nombre largo, {row} px": (0.9, 0.8, 0.95) for row in range(15)}
+                for title in ("peor caso en validación", "ROC-AUC en prueba", "exactitud en prueba")
+            },
+            "CNN con un nombre largo, 3 px",
+        ),
+        lambda: published_comparison(
+            {"elegida": dict.fromkeys(METRICS, (0.9, 0.85, 0.95))}, OFFICIAL
+        ),
     ],
-    ids=["protocolos", "ensayos", "comparación"],
+    ids=["protocolos", "examen", "comparación"],
 )
 def test_con_lo_publicado_ningun_texto_se_corta_ni_se_encima(draw, faults):
     assert not faults(draw())

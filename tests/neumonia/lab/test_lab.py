@@ -70,7 +70,8 @@ def test_deja_un_archivo_por_red_y_tres_tablas(published):
         f"{split}/cnn64-todo-{seed}.npz" for split in ("paciente", "archivo") for seed in (0, 1)
     }
     films = {f"{split}/radiografias.csv" for split in ("oficial", "paciente", "archivo")}
-    assert names == official | elsewhere | films | {"examen.csv", "medidas.csv", "redes.csv"}
+    tables = {f"{name}.csv" for name in ("examen", "medidas", "parejas", "redes")}
+    assert names == official | elsewhere | films | tables
     for split in ("oficial", "paciente", "archivo"):
         parts = films_of(published, split)
         for networks in outcomes(published, split).values():
@@ -149,6 +150,19 @@ def test_las_medidas_son_las_de_scikit_learn(published):
     single = mine[(mine["views"] == 1) & (mine["threshold"] == "0.5")]
     area = single[single["metric"] == "roc_auc"].set_index("seed")["value"]
     assert area["media"] == pytest.approx((area["0"] + area["1"]) / 2)
+
+
+def test_la_diferencia_es_pareada_y_media_de_las_semillas(published):
+    test = films_of(published)["test"]
+    table = pd.read_csv(published / "parejas.csv").query("split == 'oficial'").set_index("metric")
+    assert set(table["network"] + " " + table["other"]) == {"cnn64-todo cnn64-nada"}
+    areas = {
+        key: [roc_auc_score(test["label"], one.test_views[:, 0]) for one in networks]
+        for key, networks in outcomes(published).items()
+    }
+    expected = np.mean(np.subtract(areas["cnn64-todo"], areas["cnn64-nada"]))
+    assert table.loc["roc_auc", "value"] == pytest.approx(expected, abs=1e-5)
+    assert (table["low"] <= table["value"]).all() and (table["value"] <= table["high"]).all()
 
 
 def test_cada_red_dice_de_donde_salio(published):

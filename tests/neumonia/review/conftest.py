@@ -1,6 +1,7 @@
 """Una revisión inventada con la forma de la verdadera, y un hospital diminuto donde calcularla."""
 
 import io
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
+from scipy.special import logit
 
-from neumonia.files import read_json, write_json, write_text
+from neumonia.files import write_json
+from neumonia.lab.exam import write_tables
+from neumonia.lab.published import PublishedExam
+from neumonia.lab.robustness import ACQUISITIONS
 from neumonia.models.weights import ResolvedWeights
-from neumonia.review.chosen import evaluate_chosen
-from neumonia.review.holdout import Holdout, acquisition_holdout
 from neumonia.review.subgroups import subtypes
 from neumonia.study import Config, Published, Study, published
-from neumonia.study.export import predictions_csv
 
 ROOT = Path(__file__).resolve().parents[3]
 METRICS = ("roc_auc", "specificity", "sensitivity", "accuracy")
@@ -82,72 +83,56 @@ def write_imbalance(folder: Path) -> None:
     )
 
 
-def write_trials(folder: Path) -> None:
-    part = {"n": 333, "roc_auc": [0.9012, 0.88, 0.92], "sensitivity": 0.9, "specificity": 0.8}
-    trial = {"title": "ajuste", "val": part, "contrary": part, "trainable_parameters": 13000001}
-    write_json(
-        folder / "ensayos.json",
-        {"trials": {"block3-fuerte": trial, "congelada": trial}, "chosen": "block3-fuerte"},
-    )
-
-
-def write_chosen(folder: Path) -> None:
-    """El elegido: la prueba oficial verdadera, con las probabilidades de VGG16 movidas."""
-    found = published("kermany", "oficial", root=ROOT).predictions
-    table = found[found["split"] == "test"].reset_index(drop=True)
-    p = table.pop("p_vgg16").to_numpy()
-    table = table.drop(columns="p_cnn")
-    table.insert(2, "subtype", subtypes(table["image_id"]))
-    table["p"] = table["p_0"] = np.clip(p, 1e-6, 1 - 1e-6) ** 2
-    results = evaluate_chosen(table.assign(patient_group=table["patient"]))
-    trial = {"title": "ajuste desde block3", "kind": "ajuste", "size": 96, "epochs": 2}
-    write_json(
-        folder / "elegido.json",
-        {"key": "block3-fuerte", "trial": trial, "threshold": 0.5, "spread": _spread(0.7),
-         "seeds": [{"seed": 0}, {"seed": 1}, {"seed": 2}], **results},
-    )  # fmt: skip
-    write_text(folder / "elegido.csv", predictions_csv(table))
-    stamp = {
-        "weights": {"origin": "caché", "sha256": "abcdef0123456789" * 4},
-        "code": {"source_digest": "fedcba9876543210"},
-        "packages": {"keras": "9.8.7"},
-    }
-    write_json(folder / "provenance.json", {"elegido": stamp})
-
-
-def write_second_exam(folder: Path) -> None:
-    decided = {"sensitivity": [0.9, 0.8, 0.95], "specificity": [0.8, 0.7, 0.85]}
-    changes = dict.fromkeys(("original", "borrosa"), decided)
-    candidate = {"title": "ajuste", "score": [0.8765, 0.86, 0.89], "changes": changes,
-                 "trainable_parameters": 7654321}  # fmt: skip
-    write_json(
-        folder / "simulacro.json",
-        {"n": 444, "positives": 300, "candidates": {"nuevo": candidate, "otro": candidate},
-         "combined": {}, "chosen": "nuevo"},
-    )  # fmt: skip
-
-
-def write_second(folder: Path) -> None:
-    """La segunda apertura: la primera, con todas las probabilidades más altas."""
-    first = read_json(folder / "elegido.json")
-    table = pd.read_csv(folder / "elegido.csv", float_precision="round_trip")
-    table["p"] = table["p_0"] = table["p"] ** 0.25
-    results = evaluate_chosen(table.assign(patient_group=table["patient"]))
-    trial = {**first["trial"], "title": "ajuste con encuadre", "size": 80}
-    write_json(folder / "segunda.json", {**first, "key": "nuevo", "trial": trial, **results})
-    write_text(folder / "segunda.csv", predictions_csv(table))
-    stamp = read_json(folder / "provenance.json")
-    write_json(folder / "provenance.json", {**stamp, "segunda": stamp["elegido"]})
-
-
-SECOND_WRITERS = {"simulacro": write_second_exam, "segunda": write_second}
 WRITERS: dict[str, Callable[[Path], None]] = {
     "protocolos": write_protocols,
     "atajos": write_shortcuts,
     "desbalance": write_imbalance,
-    "ensayos": write_trials,
-    "elegido": write_chosen,
 }
+WINNER = "vgg64-todo"
+
+
+def write_exam(folder: Path) -> None:
+    """Un examen con una candidata: las predicciones de VGG16, movidas en cada semilla."""
+    found = published("kermany", "oficial", root=ROOT).predictions
+    table = found[found["split"] != "train"].reset_index(drop=True)
+    logits = logit(np.clip(table["p_vgg16"].to_numpy(), 1e-6, 1 - 1e-6))
+    films = table[["image_id", "patient", "label", "split"]].copy()
+    films.insert(2, "subtype", subtypes(films["image_id"]))
+    official = folder / "oficial"
+    official.mkdir(parents=True)
+    films.to_csv(official / "radiografias.csv", index=False)
+    rng = np.random.default_rng(0)
+    val, test = (films["split"] == part for part in ("val", "test"))
+    for seed in range(3):
+        moved = logits - 2 + rng.normal(0, 0.5, len(logits))
+        changed = moved[val, None] + rng.normal(0, 1, (val.sum(), len(ACQUISITIONS)))
+        views = moved[:, None] + rng.normal(0, 0.2, (len(moved), 5))
+        stamp = {
+            "inputs": {"data": "huella", "code": "fedcba9876543210"},
+            "seconds": 1.5,
+            "parameters": 7654321,
+            "code": {"commit": "abc"},
+            "packages": {"tensorflow": "9", "keras": "9.8.7"},
+            "machine": {"processor": "uno", "cores": 2},
+        }
+        np.savez(
+            official / f"{WINNER}-{seed}.npz",
+            stamp=json.dumps(stamp),
+            val=changed,
+            val_views=views[val],
+            test_views=views[test],
+        )
+    openings = "orden,trabajo\n1,uno\n2,otro\n"
+    (folder / "aperturas.csv").write_text(openings, encoding="utf-8")
+    write_tables(folder)
+
+
+@pytest.fixture(scope="session")
+def exam(tmp_path_factory) -> PublishedExam:
+    """El examen inventado, que solo se lee."""
+    folder = tmp_path_factory.mktemp("examen") / "robustez"
+    write_exam(folder)
+    return PublishedExam(folder)
 
 
 @pytest.fixture
@@ -168,19 +153,11 @@ def studies(project) -> tuple[Published, ...]:
 
 @pytest.fixture
 def review_folder(project) -> Path:
-    """La revisión de ese proyecto, con la primera vuelta."""
+    """La revisión entera de ese proyecto."""
     folder = project / "estudio" / "kermany" / "revision"
     for write in WRITERS.values():
         write(folder)
     return folder
-
-
-@pytest.fixture
-def second_folder(review_folder) -> Path:
-    """La revisión entera, con las dos vueltas."""
-    for write in SECOND_WRITERS.values():
-        write(review_folder)
-    return review_folder
 
 
 # --- El hospital diminuto: un atajo plantado y una VGG16 de juguete -----------------------------
@@ -292,18 +269,6 @@ def patched() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def official(hospital, patched) -> Study:
     return hospital.study()
-
-
-@pytest.fixture(scope="module")
-def holdout(official) -> Holdout:
-    return acquisition_holdout(official)
-
-
-@pytest.fixture
-def planted(official) -> np.ndarray:
-    """bool (N,): las radiografías de los pacientes de ``CONTRARY``."""
-    ids = official.dataset.manifest["image_id"]
-    return ids.str.contains("|".join(CONTRARY)).to_numpy()
 
 
 @pytest.fixture

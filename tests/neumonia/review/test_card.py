@@ -231,9 +231,9 @@ def test_lo_escrito_a_mano_no_trae_resultados():
         assert not re.search(r"\d", re.sub(r"\[@[^\]]+\]", "", text))
 
 
-def test_con_la_revision_entera_no_queda_nada_pendiente(studies, review_folder):
+def test_con_la_revision_entera_no_queda_nada_pendiente(studies, review_folder, exam):
     review = PublishedReview(review_folder)
-    card = ModelCard(studies, review)
+    card = ModelCard(studies, review, exam=exam)
     assert card.shown == ("cnn", "vgg16", "elegido")
     sections = card.sections()
     text = " ".join(section.text for section in sections.values())
@@ -241,7 +241,7 @@ def test_con_la_revision_entera_no_queda_nada_pendiente(studies, review_folder):
     for expected in (
         "0.812 (0.782 a 0.842)", "0.103 (0.083 a 0.113)", "0.031 (0.011 a 0.041)",
         "0.411 (0.391 a 0.421) (sin tratar)", "0.622 (0.602 a 0.632) (muestreo equilibrado)",
-        "0.901 (0.880 a 0.920)", "modelo elegido, de 0.700 a 0.720", "NORMAL, 0.802",
+        "NORMAL, 0.802", "2 trabajos anteriores",
     ):  # fmt: skip
         assert expected in text
     # Ni la referencia que no ve nada ni la que lo ve todo cuentan como atajo.
@@ -249,80 +249,43 @@ def test_con_la_revision_entera_no_queda_nada_pendiente(studies, review_folder):
     seeds = sections["analisis"].table("Con varias semillas")
     assert seeds["modelo"].value_counts().to_dict() == {"CNN": 3, "VGG16": 3}
     makeup = sections["detalles"].table("Cómo es cada red").set_index("dato")["modelo elegido"]
-    assert makeup["entrada"] == "96 × 96 px" and makeup["Keras"] == "9.8.7"
-    assert makeup["pesos de partida"] == "ImageNet, abcdef0123456789"
+    assert makeup["entrada"] == "64 × 64 px" and makeup["Keras"] == "9.8.7"
+    assert makeup["pesos de partida"] == "ImageNet"
 
 
-def test_el_elegido_dice_lo_que_publico_la_revision(studies, review_folder):
-    review = PublishedReview(review_folder)
-    chosen = review.part("elegido")
-    card = ModelCard(studies, review, ("elegido",))
-    table = card.sections()["analisis"].table("Por subgrupo")
-    viral = table[table["grupo"] == "viral"].iloc[0]
-    normal = table[table["grupo"] == "normales"].iloc[0]
-    assert values(normal[HIT])[0] == pytest.approx(chosen["test"]["specificity"][0], abs=5e-4)
-    assert values(viral["ROC-AUC"]) == [
-        pytest.approx(value, abs=5e-4) for value in chosen["subgroups"]["virus"]["roc_auc"]
-    ]
-    predictions = review.predictions("elegido")
-    auc = roc_auc_score(predictions["label"], predictions["p"])
-    assert values(card.sections()["analisis"].table("Por examen")["ROC-AUC"][0])[0] == (
-        pytest.approx(auc, abs=5e-4)
-    )
-    text = model_card(studies, review, "elegido")
-    assert headings(text) == MODEL_SECTIONS
-    assert "Con este modelo no se midió" in text and "Con varias semillas" not in text
-
-
-def test_con_segunda_vuelta_la_ficha_es_la_del_segundo_elegido(studies, second_folder):
-    review = PublishedReview(second_folder)
-    card = ModelCard(studies, review, ("elegido",))
-    assert card.chosen == review.part("segunda")
-    sections = card.sections()
-    text = sections["detalles"].text
-    assert "se abrió dos veces" in text and "0.876 (0.860 a 0.890)" in text
-    assert "444 radiografías de validación" in text and "de 1 maneras" in text
-    makeup = sections["detalles"].table("Cómo es cada red").set_index("dato")["modelo elegido"]
-    assert makeup["entrada"] == "80 × 80 px"
-    assert makeup["se entrenan"].replace("\u202f", "").replace(" ", "") == "7654321"
-    predictions = review.predictions("segunda")
-    auc = roc_auc_score(predictions["label"], predictions["p"])
+def test_el_elegido_se_mide_con_su_umbral_y_su_promedio(studies, exam):
+    card = ModelCard(studies, None, ("elegido",), exam)
+    predictions = exam.predictions
     normals = predictions[predictions["label"] == 0]
-    shown = sections["analisis"].table("Por examen").iloc[0]
+    shown = card.sections()["analisis"].table("Por examen").iloc[0]
+    auc = roc_auc_score(predictions["label"], predictions["p"])
     assert values(shown["ROC-AUC"])[0] == pytest.approx(auc, abs=5e-4)
-    assert values(shown["especificidad"])[0] == pytest.approx((normals["p"] < 0.5).mean(), abs=5e-4)
-    assert review.predictions("elegido")["p"].mean() < predictions["p"].mean()
+    specificity = (normals["p"] < exam.threshold).mean()
+    assert values(shown["especificidad"])[0] == pytest.approx(specificity, abs=5e-4)
+    assert exam.threshold != 0.5
+    table = card.sections()["analisis"].table("Por subgrupo")
+    normal = table[table["grupo"] == "normales"].iloc[0]
+    assert values(normal[HIT])[0] == pytest.approx(specificity, abs=5e-4)
+    text = model_card(studies, None, "elegido", exam)
+    assert headings(text) == MODEL_SECTIONS
 
 
-@pytest.mark.parametrize("missing", ["atajos", "protocolos", "desbalance", "ensayos", "elegido"])
-def test_una_parte_que_falta_no_rompe_la_ficha(studies, review_folder, missing):
+@pytest.mark.parametrize("missing", ["atajos", "protocolos", "desbalance"])
+def test_una_parte_que_falta_no_rompe_la_ficha(studies, review_folder, exam, missing):
     (review_folder / f"{missing}.json").unlink()
     # Con un solo examen basta: lo que falta es de la revisión.
-    models = ("cnn",) if missing == "elegido" else ("cnn", "elegido")
-    card = ModelCard(studies[1:], PublishedReview(review_folder), models)
+    card = ModelCard(studies[1:], PublishedReview(review_folder), ("cnn", "elegido"), exam)
     sections = card.sections()
-    assert ("elegido" in card.available) == (missing != "elegido")
-    text = " ".join(section.text for section in sections.values())
-    assert (PENDING in text) == (missing != "ensayos")
+    assert PENDING in " ".join(section.text for section in sections.values())
     if missing == "protocolos":
         frame = sections["analisis"].table("Con varias semillas")
         assert frame.to_dict("list") == {"resultado": [PENDING]}
-    if missing == "ensayos":
-        makeup = sections["detalles"].table("Cómo es cada red").set_index("dato")
-        assert makeup.loc["se entrenan", "modelo elegido"] == "—"
 
 
-def test_sin_procedencia_ni_pesos_el_elegido_se_muestra_igual(studies, review_folder):
-    (review_folder / "provenance.json").unlink()
-    review = PublishedReview(review_folder)
-    card = ModelCard(studies, review, ("elegido",))
-    makeup = card.sections()["detalles"].table("Cómo es cada red").set_index("dato")
-    assert makeup.loc["pesos de partida", "modelo elegido"] == "—"
-    chosen = read_json(review_folder / "elegido.json")
-    chosen["trial"]["kind"] = "cnn"
-    write_json(review_folder / "elegido.json", chosen)
-    makeup = card.sections()["detalles"].table("Cómo es cada red").set_index("dato")
-    assert makeup.loc["pesos de partida", "modelo elegido"] == "al azar"
+def test_sin_examen_no_hay_elegido_y_se_dice(studies, review_folder):
+    card = ModelCard(studies, PublishedReview(review_folder))
+    assert card.available == ("cnn", "vgg16")
+    assert PENDING in card.sections()["detalles"].text
 
 
 def test_sin_vgg16_la_ficha_es_de_la_cnn(project):

@@ -79,25 +79,31 @@ def test_sin_archivo_o_sin_estudios_lo_dice(tmp_path):
         update_readme(tmp_path / "README.md")
 
 
-def test_el_modelo_elegido_y_la_red_pequena_tienen_su_fila(tmp_path):
+def test_la_elegida_y_las_redes_pequenas_tienen_su_fila(tmp_path):
     publish(tmp_path, "paciente", 0.9, models=("cnn",))
     names = ("specificity", "sensitivity", "accuracy", "roc_auc")
-    write_json(
-        tmp_path / "estudio" / "kermany" / "revision" / "segunda.json",
-        {"counts": {"n": 624}, "test": {key: [0.91, 0.88, 0.94] for key in names}},
-    )
-    write_json(
-        tmp_path / "estudio" / "pneumoniamnist" / "28px-segunda" / "results.json",
-        {
-            "ensemble": {
-                "test": {"n": 624, **dict.fromkeys(names, 0.87)},
-                "intervals": {key: [0.85, 0.89] for key in names},
-            }
-        },
-    )
+
+    def exam(dataset, networks):
+        folder = tmp_path / "estudio" / dataset / "robustez"
+        folder.mkdir(parents=True)
+        (folder / "examen.csv").write_text(f"network,score\n{networks[0]},0.9\n", "utf-8")
+        # La elegida se cuenta como conjunto, con cinco vistas y el umbral del examen.
+        kinds = [("conjunto", 5, "examen", 0.91), ("media", 1, "0.5", 0.87)]
+        rows = [
+            f"{network},oficial,test,{views},{cut},{seed},{name},{value},0.85,0.94,624"
+            for network in networks
+            for seed, views, cut, value in kinds
+            for name in names
+        ]
+        head = "network,split,part,views,threshold,seed,metric,value,low,high,n"
+        (folder / "medidas.csv").write_text("\n".join([head, *rows]) + "\n", "utf-8")
+
+    exam("kermany", ["vgg112-todo", "cnn64-todo"])
+    exam("pneumoniamnist", ["cnn28-todo"])
     lines = table_block(tmp_path).splitlines()
     assert len([line for line in lines if line.startswith("| kermany | paciente")]) == 1
-    (chosen,) = [line for line in lines if "VGG16 ajustada" in line]
-    assert chosen.count("0.910 (0.880 a 0.940)") == len(names)
-    (small,) = [line for line in lines if "CNN de 28 px" in line]
-    assert small.count("0.870 (0.850 a 0.890)") == len(names)
+    (chosen,) = [line for line in lines if "elegida" in line]
+    assert "112 px" in chosen and chosen.count("0.910 (0.850 a 0.940)") == len(names)
+    small = [line for line in lines if "CNN robusta" in line]
+    assert ["64 px" in small[0], "28 px" in small[1]] == [True, True]
+    assert all(line.count("0.870 (0.850 a 0.940)") == len(names) for line in small)
