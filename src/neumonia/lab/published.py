@@ -42,7 +42,9 @@ class PublishedExam:
     @cached_property
     def gaze(self) -> pd.DataFrame:
         """``mirada.csv``; véase ``neumonia.lab.gaze``."""
-        return self._table("mirada", keep_default_na=False, na_values={"low": "", "high": ""})
+        text = ["network", "method", "label"]
+        table = self._table("mirada")
+        return table.assign(**table[text].fillna(""))
 
     @cached_property
     def openings(self) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from neumonia.cli.study import seal
 from neumonia.study import Config, Study, export
 from neumonia.study.report import BEGIN, END
 
-FAST = {"size": 32, "epochs_cnn": 1, "epochs_head": 1, "epochs_robust": 1}
+FAST = {"size": 32, "epochs_cnn": 1, "epochs_head": 1}
 SMALL = {"dataset": "maqueta", "n_films": 120, "size": 32, "epochs_cnn": 2, "epochs_head": 2}
 """Lo mismo que la fixture ``trained``."""
 
@@ -95,7 +95,7 @@ def test_otro_proceso_sin_vgg16_da_los_mismos_numeros(trained, tmp_path, monkeyp
     for name, value in {
         "NEUMONIA_CACHE": str(tmp_path / "cache"),
         "NEUMONIA_VGG16": str(tmp_path / "no-esta.h5"),
-        "NEUMONIA_AJUSTES": json.dumps(SMALL),
+        "NEUMONIA_AJUSTES": json.dumps(SMALL | {"epochs_robust": 1}),
         "PYTHONHASHSEED": "12345",
     }.items():
         monkeypatch.setenv(name, value)
@@ -103,6 +103,10 @@ def test_otro_proceso_sin_vgg16_da_los_mismos_numeros(trained, tmp_path, monkeyp
         [sys.executable, "-m", "neumonia", "estudio"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+    # Con dos núcleos, las dos redes se entrenan a la vez, y cada línea dice de cuál es.
+    assert re.search(r"Modelo CNN: \d+ s", done.stderr)
+    assert re.search(r"Modelo CNN robusta: \d+ s", done.stderr)
+    assert "| CNN robusta" in done.stdout
     assert "Sin VGG16" in done.stderr and "no-esta.h5" in done.stderr
     assert "Traceback" not in done.stderr and "Warning" not in done.stderr
     assert "| CNN" in done.stdout and "VGG16" not in done.stdout
@@ -111,6 +115,7 @@ def test_otro_proceso_sin_vgg16_da_los_mismos_numeros(trained, tmp_path, monkeyp
     assert theirs.is_trained("cnn") and theirs.models == ("cnn",)
     assert np.array_equal(theirs.logits("cnn"), trained.study.logits("cnn"))
     pd.testing.assert_frame_equal(theirs.history("cnn"), trained.study.history("cnn"))
+    assert theirs.is_trained("robusta")
     assert theirs.results["models"] == {"cnn": trained.study.results["models"]["cnn"]}
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from neumonia.errors import ConfigError, DataError, NeumoniaError, WeightsError
@@ -316,3 +317,28 @@ def test_con_radiografias_y_pesos_reales(shared, tmp_path, monkeypatch):
     assert np.allclose(predicted, study.logits("vgg16"), rtol=1e-3, atol=1e-3)
     learned = study.history("vgg16")["loss"]
     assert learned.iloc[-1] < learned.iloc[0]
+
+
+def test_la_robusta_es_la_de_la_receta_y_solo_existe_si_se_pide(tmp_path):
+    from neumonia.robust import Recipe, build, fit
+    from neumonia.training import predict_logits
+
+    options = {"n_films": 120, "size": 32, "epochs_cnn": 1, "epochs_head": 1, "batch_cnn": 16}
+    without = Study(Config.create("maqueta", **options), cache=tmp_path, progress=False)
+    assert "robusta" not in without.networks and "p_robusta" not in without.predictions
+    with pytest.raises(ConfigError, match="epochs_robust"):
+        without.product("robusta")
+
+    config = Config.create("maqueta", epochs_robust=2, **options)
+    study = Study(config, cache=tmp_path, progress=False)
+    assert study.networks[-1] == "robusta" and not study.is_trained("robusta")
+    recipe = Recipe(size=32, epochs=2, batch_size=16)
+    model = build(recipe, 0)
+    rows = study.rows("train"), study.rows("val")
+    history = fit(model, recipe, np.asarray(study.images), study.labels, *rows, 0)
+    assert np.array_equal(study.logits("robusta"), predict_logits(model, study.images))
+    pd.testing.assert_frame_equal(study.history("robusta"), history)
+    assert study.results["robust"]["epochs_run"] == 2
+    assert study.is_trained("robusta")
+    # Pedirla no cambia las otras redes.
+    assert study.product("cnn").key == without.product("cnn").key
