@@ -1,4 +1,4 @@
-"""El examen de robustez publicado: scikit-learn obtiene sus números y la regla elige a la elegida."""
+"""El examen de robustez publicado: scikit-learn obtiene sus números y gana la que debe."""
 
 import json
 from pathlib import Path
