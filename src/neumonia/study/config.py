@@ -91,7 +91,7 @@ class Config:
     size: int = 64
     epochs_cnn: int = 12
     epochs_head: int = 30
-    epochs_robust: int = 20
+    epochs_robust: int = 12
     patience_cnn: int = 4
     patience_head: int = 6
     batch_cnn: int = 32
