@@ -89,9 +89,9 @@ class Config:
     split: str = "paciente"
     seed: int = 0
     size: int = 64
-    epochs_cnn: int = 12
+    epochs_cnn: int = 8
     epochs_head: int = 30
-    epochs_robust: int = 12
+    epochs_robust: int = 10
     patience_cnn: int = 4
     patience_head: int = 6
     batch_cnn: int = 32
