@@ -14,6 +14,7 @@ from neumonia.splits import KINDS
 from neumonia.study import ROBUST, Config, Study, export_study
 from neumonia.study.export import MODEL_TITLES
 from neumonia.study.report import update_readme
+from neumonia.study.together import train_together
 
 
 def add_options(parser: SpanishParser) -> None:
@@ -98,9 +99,11 @@ def prepare(study: Study) -> None:
     config = study.config
     _say(f"Datos: {config.dataset}, partición por {config.split}, semilla {config.seed}")
     _say(f"Radiografías: {len(study.images)} de {config.size} x {config.size} píxeles")
+    fresh = set(train_together(study, MODEL_TITLES))
     for name in study.networks:
         product = study.product(name)
-        done = f"{product.seconds:.0f} s" if product.fresh else "ya estaba"
+        new = product.fresh or name in fresh
+        done = f"{product.seconds:.0f} s" if new else "ya estaba"
         _say(f"Modelo {MODEL_TITLES[name]}: {done}")
     if study.vgg16_missing is not None:
         _say(f"Sin VGG16: {study.vgg16_missing}")

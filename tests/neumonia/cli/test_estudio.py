@@ -103,6 +103,7 @@ def test_otro_proceso_sin_vgg16_da_los_mismos_numeros(trained, tmp_path, monkeyp
         [sys.executable, "-m", "neumonia", "estudio"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+    # Con dos núcleos, las dos redes se entrenan a la vez, cada una en su proceso.
     assert re.search(r"Modelo CNN: \d+ s", done.stderr)
     assert re.search(r"Modelo CNN robusta: \d+ s", done.stderr)
     assert "| CNN robusta" in done.stdout
