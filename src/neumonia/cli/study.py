@@ -10,10 +10,10 @@ from neumonia.cli.parser import SpanishParser
 from neumonia.datasets import NAMES
 from neumonia.evaluation import metrics_table, to_markdown
 from neumonia.files import write_text
+from neumonia.lab.readme import update_readme
 from neumonia.splits import KINDS
 from neumonia.study import ROBUST, Config, Study, export_study
 from neumonia.study.export import MODEL_TITLES
-from neumonia.study.report import update_readme
 from neumonia.study.together import train_together
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from neumonia.errors import DataError
 from neumonia.evaluation.metrics import METRIC_NAMES
@@ -101,6 +102,7 @@ def published_comparison(
                 draw_interval(axes, row, (one[metric], None, None), _PUBLISHED)
                 facts.append(f"{one['title']}, {METRIC_NAMES[metric]} {one[metric]:.3f}")
         axes.set_title(METRIC_NAMES[metric], fontsize=SMALL)
+        axes.xaxis.set_major_locator(MaxNLocator(3))
         axes.axhline(len(ours) - 0.5, color=palette.MUTED, linewidth=0.8)
         axes.grid(axis="x")
         axes.tick_params(axis="y", length=0)
@@ -152,6 +154,7 @@ def robust_networks(
             draw_interval(axes, row, value, styles[title])
         axes.set_title(title, fontsize=SMALL)
         axes.margins(x=0.12)
+        axes.xaxis.set_major_locator(MaxNLocator(3))
         axes.grid(axis="x")
         axes.tick_params(axis="y", length=0)
         axes.tick_params(axis="x", labelsize=SMALL)

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from neumonia.cli.study import seal
+from neumonia.lab.readme import BEGIN, END
 from neumonia.study import Config, Study, export
-from neumonia.study.report import BEGIN, END
 
 FAST = {"size": 32, "epochs_cnn": 1, "epochs_head": 1}
 SMALL = {"dataset": "maqueta", "n_films": 120, "size": 32, "epochs_cnn": 2, "epochs_head": 2}

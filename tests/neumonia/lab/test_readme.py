@@ -4,8 +4,7 @@ import pytest
 
 from neumonia.errors import DataError
 from neumonia.files import write_json
-from neumonia.study.published import Published
-from neumonia.study.report import (
+from neumonia.lab.readme import (
     BEGIN,
     END,
     find_studies,
@@ -13,6 +12,7 @@ from neumonia.study.report import (
     table_block,
     update_readme,
 )
+from neumonia.study.published import Published
 
 
 def publish(root, split: str, accuracy: float, models=("cnn", "vgg16")) -> Published:
