@@ -47,32 +47,6 @@ def class_balance(manifest: pd.DataFrame, split: pd.Series) -> pd.DataFrame:
     return frame
 
 
-def size_summary(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Tamaño original de las películas, por clase.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Índice ``class``; columnas ``films`` y, para ``height`` y ``width`` (píxeles) y ``aspect``
-        (ancho entre alto), ``_min``, ``_median`` y ``_max``.
-    """
-    frame = manifest.assign(aspect=manifest["width"] / manifest["height"])
-    rows = {}
-    for label, name in enumerate(CLASSES):
-        mine = frame[frame["label"] == label]
-        if mine.empty:
-            continue
-        row = {"films": len(mine)}
-        for column in ("height", "width", "aspect"):
-            row[f"{column}_min"] = mine[column].min()
-            row[f"{column}_median"] = mine[column].median()
-            row[f"{column}_max"] = mine[column].max()
-        rows[name] = row
-    summary = pd.DataFrame.from_dict(rows, orient="index")
-    summary.index.name = "class"
-    return summary
-
-
 def mean_images(images: np.ndarray, labels: np.ndarray) -> MeanImages:
     """Imagen promedio y desviación por píxel de cada clase.
 

@@ -14,7 +14,6 @@ from neumonia.exploration import (
     intensity_summary,
     mean_images,
     metadata_baseline,
-    size_summary,
 )
 
 
@@ -59,16 +58,6 @@ def test_el_balance_con_una_clase_o_una_parte_ausente(manifest, split):
     assert (table["proportion_pneumonia"] == 1).all()
     only = class_balance(manifest, pd.Series("test", index=manifest.index))
     assert list(only.index) == ["test"]
-
-
-def test_los_tamanos_por_clase(manifest):
-    table = size_summary(manifest)
-    normal = manifest[manifest["label"] == 0]
-    assert list(table.index) == ["NORMAL", "PNEUMONIA"]
-    assert table.loc["NORMAL", "films"] == 30
-    assert table.loc["NORMAL", "height_max"] == normal["height"].max()
-    assert table.loc["NORMAL", "aspect_median"] == (normal["width"] / normal["height"]).median()
-    assert list(size_summary(manifest[manifest["label"] == 1]).index) == ["PNEUMONIA"]
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 512])

@@ -11,7 +11,6 @@ from neumonia.acquisition.groups import (
     GROUP_COLUMNS,
     AcquisitionGroups,
     acquisition_groups,
-    check_groups,
     fit_groups,
     group_table,
 )
@@ -24,7 +23,6 @@ __all__ = [
     "DomainResult",
     "acquisition_groups",
     "acquisition_statistics",
-    "check_groups",
     "domain_classifier",
     "domain_features",
     "domain_table",

@@ -124,26 +124,6 @@ def acquisition_groups(
     return fit_groups(statistics.loc[chosen], k, seed).predict(statistics)
 
 
-def check_groups(groups: ArrayLike, labels: ArrayLike, least: int = 1) -> None:
-    """Comprueba que cada grupo tiene ``least`` radiografías o más de cada clase.
-
-    Raises
-    ------
-    DataError
-        Si a alguno le faltan, o los largos difieren; dice cuál.
-    """
-    numbers, truth = _aligned(groups, labels)
-    for group in np.unique(numbers):
-        mine = truth[numbers == group]
-        sick = int(mine.sum())
-        if min(sick, len(mine) - sick) < least:
-            raise DataError(
-                f"El grupo de adquisición {group} tiene {len(mine) - sick} NORMAL y {sick} "
-                f"PNEUMONIA, y hacen falta {least} o más de cada clase para medir algo en él. "
-                "Pidamos menos grupos u otra semilla."
-            )
-
-
 def group_table(groups: ArrayLike, labels: ArrayLike, statistics: pd.DataFrame) -> pd.DataFrame:
     """Resumen de cada grupo.
 

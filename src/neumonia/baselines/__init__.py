@@ -21,7 +21,6 @@ from neumonia.baselines.features import (
     frame_mask,
     frame_pixels,
     intensity_statistics,
-    mean_intensity,
     sharpness,
     small_pixels,
 )
@@ -44,7 +43,6 @@ __all__ = [
     "intensity_statistics",
     "logistic_pipeline",
     "majority_baseline",
-    "mean_intensity",
     "reencoded_properties",
     "sharpness",
     "shortcut_share",

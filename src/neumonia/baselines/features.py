@@ -147,11 +147,6 @@ def intensity_statistics(images: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(_stack(images, summarise), columns=names)
 
 
-def mean_intensity(images: np.ndarray) -> np.ndarray:
-    """Gris medio de cada radiografía, float64 (N,) de 0 a 255; ``ConfigError`` si no lo son."""
-    return _stack(check_images(images), lambda chunk: chunk.mean(axis=(1, 2), dtype=np.float64))
-
-
 def sharpness(images: np.ndarray) -> pd.DataFrame:
     """Nitidez de cada radiografía: cuánto cambia el gris de un píxel al siguiente.
 
