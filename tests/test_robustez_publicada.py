@@ -99,7 +99,8 @@ def test_cada_red_es_la_de_la_lista_y_dice_de_donde_salio_sin_rutas(exam):
                 assert tuple(recipe["changes"]) == candidate(key).recipe.changes
                 assert stamp["inputs"]["seed"] == one.seed and stamp["seconds"] > 0
                 assert {"packages", "machine", "code", "data"} <= set(stamp)
-                assert "/tmp" not in json.dumps(stamp) and "/work" not in json.dumps(stamp)
+                # Ningún texto es una ruta absoluta, de la máquina que sea.
+                assert '"/' not in json.dumps(stamp)
     table = exam.networks
     assert table["data"].nunique() == 1 and table["commit"].str.len().eq(40).all()
 
