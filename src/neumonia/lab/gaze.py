@@ -21,10 +21,10 @@ from neumonia.baselines.features import small_pixels
 from neumonia.datasets.phantoms import phantom_masks
 from neumonia.evaluation import binary_metrics, bootstrap_by_patient
 from neumonia.evaluation.comparison import paired_differences
-from neumonia.files import write_text
 from neumonia.gradcam import grad_cam
 from neumonia.models.augmentation import augment
 from neumonia.study import ROBUST, Config, Study
+from neumonia.study.parts import write_part
 from neumonia.trust import outside_shares, pointing_game
 from neumonia.trust.intervals import mean_interval
 
@@ -58,7 +58,7 @@ def run_gaze(
     seeds: tuple[int, ...] = SEEDS,
     report: Callable[[str], None] = print,
 ) -> Path:
-    """Mide todo y escribe ``mirada.csv``, con las columnas ``COLUMNS``.
+    """Mide todo y escribe ``mirada.csv``, con las columnas ``COLUMNS``, y de dónde salió.
 
     Parameters
     ----------
@@ -69,12 +69,15 @@ def run_gaze(
         Carpeta o zip con archivos originales: con ellos, además, su proporción por clase.
     """
     rows: list[dict[str, Any]] = []
+    used: list[Study] = []
     for seed in seeds:
         report(f"Radiografías reales, semilla {seed}")
         study = Study(real.with_changes(seed=seed), progress=False)
+        used.append(study)
         rows += _stamped(seed, [*heat(study), *habits(study)])
         report(f"Maqueta, semilla {seed}")
         lab = Study(phantoms.with_changes(seed=seed, data_seed=phantoms.seed), progress=False)
+        used.append(lab)
         rows += _stamped(seed, pointing(lab))
     report("Regresión sobre los píxeles")
     rows += _stamped(real.seed, regression(Study(real, progress=False)))
@@ -82,9 +85,9 @@ def run_gaze(
         report("Proporción de los archivos originales")
         rows += _stamped(real.seed, proportions(originals))
     table = pd.DataFrame(rows)[list(COLUMNS)]
-    path = folder / "mirada.csv"
-    write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-    return path
+    text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    write_part(folder, "mirada", {"seeds": list(seeds)}, {"mirada.csv": text}, used)
+    return folder / "mirada.csv"
 
 
 def heat(study: Study) -> list[dict[str, Any]]:
