@@ -141,5 +141,3 @@ def test_lo_que_mira_compara_las_dos_redes_en_las_mismas_radiografias():
         assert set(rows.index) == {"cnn", "robusta", "diferencia"} and rows["n"].nunique() == 1
         change = rows.loc["robusta", "value"] - rows.loc["cnn", "value"]
         assert rows.loc["diferencia", "value"] == pytest.approx(change, abs=2e-5)
-    signed = read_json(ROOT / "estudio" / "kermany" / "robustez" / "provenance.json")["mirada"]
-    assert {"data", "code", "packages", "machine", "seconds"} <= set(signed)
