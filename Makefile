@@ -24,7 +24,7 @@ ifneq ($(PARTICION),)
 export NEUMONIA_PARTICION := $(PARTICION)
 endif
 
-.PHONY: ayuda libro pruebas estudio estudio-completo confianza cuadernos revisar limpiar
+.PHONY: ayuda libro pruebas estudio estudio-completo laboratorio cuadernos revisar limpiar
 
 ayuda:
 	@echo "make libro      el sitio y el PDF, en _book/"
@@ -32,7 +32,7 @@ ayuda:
 	@echo "make pruebas    todas las pruebas, con cobertura"
 	@echo "make estudio    el estudio completo, en estudio/DATOS/PARTICION/"
 	@echo "make estudio-completo   además, lo que pediría un revisor: horas, y se puede retomar"
-	@echo "make confianza  mide si los mapas merecen confianza, en estudio/confianza/maqueta/ (o DATOS=kermany): cerca de una hora, y se puede retomar"
+	@echo "make laboratorio   repite los experimentos de la maqueta (o DATOS=kermany), en estudio/laboratorio/: horas, y se puede retomar"
 	@echo "make cuadernos  un cuaderno ejecutado por capítulo, en _book/cuadernos/"
 	@echo "make revisar    revisa los capítulos sin ejecutarlos"
 	@echo "make limpiar    borra lo construido (no los datos ni los modelos)"
@@ -77,9 +77,9 @@ estudio-completo: $(LISTO)
 	$(BIN)/neumonia robustez --salida $(or $(SALIDA),estudio/$(DATOS))/robustez
 
 # Se hace donde se sabe la verdad, en la maqueta, salvo que se pidan las radiografías completas.
-confianza: DATOS := $(if $(filter kermany,$(DATOS)),kermany,maqueta)
-confianza: $(LISTO)
-	$(BIN)/neumonia confianza --salida $(or $(SALIDA),estudio/confianza/$(DATOS))
+laboratorio: DATOS := $(if $(filter kermany,$(DATOS)),kermany,maqueta)
+laboratorio: $(LISTO)
+	$(BIN)/neumonia laboratorio --salida $(or $(SALIDA),estudio/laboratorio/$(DATOS))
 
 cuadernos: $(LISTO)
 	$(BIN)/neumonia estudio --sello .imprenta/estudio.txt

@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ORDER = (
     "errors", "text", "files", "progress", "datasets", "splits", "audit", "arrays",
     "exploration", "models", "training_state", "training_report", "training", "robust",
-    "evaluation", "baselines", "acquisition", "gradcam", "trust", "figures", "study", "lab",
-    "likeness", "explain", "review", "evidence", "cli",
+    "evaluation", "baselines", "acquisition", "gradcam", "heat", "figures", "study", "likeness",
+    "explain", "lab", "review", "cli",
 )  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def test_ningun_modulo_pasa_de_quinientas_lineas():
 
 def test_importar_el_paquete_no_carga_las_bibliotecas_pesadas():
     code = (
-        "import sys, neumonia, neumonia.study, neumonia.cli, neumonia.gradcam, neumonia.trust;"
+        "import sys, neumonia, neumonia.study, neumonia.cli, neumonia.gradcam, neumonia.heat;"
         "import neumonia.figures, neumonia.review.runner;"
         "import imprenta.cli;"
         "heavy = ('tensorflow', 'keras', 'matplotlib.pyplot', 'kagglehub');"

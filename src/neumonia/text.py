@@ -1,6 +1,13 @@
 """Números en prosa: cómo se escribe en el libro lo que el código calcula."""
 
 import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from neumonia.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNKNOWN = "—"
 _THIN_SPACE = "\u202f"
@@ -39,3 +46,25 @@ def interval(low: float | None, high: float | None, decimals: int = 3) -> str:
     if low is None or high is None:
         return UNKNOWN
     return f"{number(low, decimals)} a {number(high, decimals)}"
+
+
+def told(row: Mapping[str, Any], value: str = "value", decimals: int = 3) -> str:
+    """``0.912 (0.880 a 0.940)``, de una fila con ``value``, ``low`` y ``high``.
+
+    Con ``value="difference"`` los extremos son ``difference_low`` y ``difference_high``, si están.
+    Sin extremos, solo el valor.
+    """
+    prefix = f"{value}_" if f"{value}_low" in row else ""
+    text = number(row[value], decimals)
+    ends = interval(row[f"{prefix}low"], row[f"{prefix}high"], decimals)
+    return text if UNKNOWN in ends else f"{text} ({ends})"
+
+
+def one(table: "pd.DataFrame", **where: object) -> "pd.Series":
+    """La única fila de ``table`` con esos valores; ``DataError`` si no hay ninguna o hay varias."""
+    found = table
+    for column, wanted in where.items():
+        found = found[found[column] == wanted]
+    if len(found) != 1:
+        raise DataError(f"Buscábamos una fila con {where} y hay {len(found)}.")
+    return found.iloc[0]

@@ -152,7 +152,7 @@ def test_los_pares_estan_fijados_y_no_son_dependencias():
 
 
 def test_lo_publicado_tiene_todas_sus_filas_y_ningun_cociente_fuera_de_su_recorrido(pares):
-    found = json.loads((ROOT / "estudio/confianza/pares.json").read_text(encoding="utf-8"))
+    found = json.loads((ROOT / "estudio/laboratorio/pares.json").read_text(encoding="utf-8"))
     rows = found["peers"]
     expected = {
         (network, case.method, case.peer, case.reused)

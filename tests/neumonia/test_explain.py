@@ -16,10 +16,10 @@ from neumonia.explain.verdict import pass_verdict
 from neumonia.explain.words import _UNDONE, film_sentence
 from neumonia.gradcam import METHODS, grad_cam
 from neumonia.gradcam.overlay import overlay
+from neumonia.heat import outside_shares, thorax_region
 from neumonia.likeness import COLOUR_LIMIT, Judgement, fit_likeness
 from neumonia.likeness.rule import UNDO
 from neumonia.training import predict_logits
-from neumonia.trust import outside_shares, thorax_region
 
 INFO = {"name": "cnn"}
 

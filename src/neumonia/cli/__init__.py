@@ -25,8 +25,8 @@ def build_parser() -> SpanishParser:
     from neumonia.cli import (
         card,
         data,
-        evidence,
         explain,
+        laboratory,
         review,
         robustness,
         study,
@@ -43,11 +43,11 @@ def build_parser() -> SpanishParser:
     data.add_commands(add)
     study.add_command(add)
     study.add_table_command(add)
+    laboratory.add_command(add)
     review.add_command(add)
     robustness.add_command(add)
     card.add_command(add)
     explain.add_command(add)
-    evidence.add_command(add)
     return parser
 
 

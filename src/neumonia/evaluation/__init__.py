@@ -3,6 +3,7 @@
 from neumonia.evaluation.bootstrap import (
     bootstrap_by_patient,
     mean_distribution,
+    mean_interval,
     metric_distributions,
     metrics_with_intervals,
     percentile_interval,
@@ -83,6 +84,7 @@ __all__ = [
     "independent_difference",
     "log_loss",
     "mean_distribution",
+    "mean_interval",
     "measured_table",
     "metric_distributions",
     "metrics_table",

@@ -156,6 +156,45 @@ def mean_distribution(
     return np.concatenate([weights @ totals / (weights @ films) for weights in blocks])
 
 
+def mean_interval(
+    values: ArrayLike, patients: ArrayLike, n: int = 2000, seed: int = 0
+) -> tuple[float, float, float]:
+    """``(value, low, high)``: la media y su intervalo del 95 % remuestreando pacientes.
+
+    Para comparar dos métodos medidos en las mismas radiografías, demos aquí la diferencia
+    radiografía a radiografía.
+
+    Parameters
+    ----------
+    values : float (N,), finitos
+    patients : (N,) identificadores; ``""`` cuenta como un paciente aparte.
+
+    Returns
+    -------
+    tuple de float
+        Sin radiografías, todo NaN; con un solo paciente, ``low`` y ``high`` son NaN.
+
+    Raises
+    ------
+    DataError, ConfigError
+        Como ``mean_distribution``.
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    names = np.asarray(patients, dtype=object)
+    if names.shape != numbers.shape or pd.isna(names).any():
+        raise DataError(
+            f"Hay {len(numbers)} radiografías y los pacientes tienen forma {names.shape}: "
+            "necesitamos un identificador por radiografía, o el texto vacío si no se conoce."
+        )
+    if numbers.size == 0:
+        return np.nan, np.nan, np.nan
+    value = float(numbers.mean())
+    if (names[0] != "" or len(names) == 1) and (names == names[0]).all():
+        return value, np.nan, np.nan
+    low, high = percentile_interval(mean_distribution(numbers, names, n, seed))
+    return value, low, high
+
+
 def metrics_with_intervals(
     labels: ArrayLike,
     probabilities: ArrayLike,

@@ -12,7 +12,7 @@ arXiv:1411.7565. Eso es lo único garantizado. Que pase no dice que el mapa sea 
 siempre señale el centro puede pasar—, ni que no pase dice que la red se equivoque. Un mapa acertado
 también puede fallar, por ejemplo si hay otra zona igual de importante: ``place_rates`` mide cuánto.
 
-Por qué gris y no la radiografía desenfocada de las curvas de ``neumonia.trust``: una zona
+Por qué gris y no la radiografía desenfocada de las curvas de ``neumonia.lab.fidelity``: una zona
 desenfocada imita una opacidad y sube el logit de neumonía allí donde cae. Con el gris, la máscara
 verdadera de la maqueta pasa la prueba más veces. Los mapas de oclusión se hacen también tapando con
 gris: que pasen casi siempre dice poco.
@@ -27,8 +27,7 @@ from numpy.typing import ArrayLike
 
 from neumonia.errors import ConfigError, DataError
 from neumonia.gradcam.network import check_target, observe
-from neumonia.trust.checks import check_films, check_maps, check_share
-from neumonia.trust.faithfulness import Predict
+from neumonia.heat import Predict, check_films, check_maps, check_share
 
 if TYPE_CHECKING:
     import keras

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from neumonia.evaluation import mean_interval
 from neumonia.explain.place import check_place, move, predictor
 from neumonia.gradcam import grad_cam_raw
-from neumonia.trust import centre_maps, mean_interval
+from neumonia.heat import centre_maps
 
 if TYPE_CHECKING:
     from neumonia.study import Study

@@ -6,8 +6,8 @@ import numpy as np
 
 from neumonia.explain.place import SHARE, PlaceCheck
 from neumonia.explain.words import film_sentence, outside_sentence, place_sentence
+from neumonia.heat import outside_shares
 from neumonia.likeness import COLOUR_LIMIT, Judgement, Likeness
-from neumonia.trust import outside_shares
 
 # Más cifras dependerían del procesador y del tamaño del lote.
 _DECIMALS = 4

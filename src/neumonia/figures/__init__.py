@@ -4,24 +4,27 @@ from neumonia.figures.balance import class_balance
 from neumonia.figures.base import Illustration
 from neumonia.figures.calibration import reliability_diagram
 from neumonia.figures.confusion import confusion_matrices
+from neumonia.figures.curves import cascade_lines, faithfulness_lines
 from neumonia.figures.decision import decision_curves, predictive_values_curve
 from neumonia.figures.drift import acquisition_drift, sharpness_shift
 from neumonia.figures.evaluation import pr_curves, probability_histograms, roc_curves
 from neumonia.figures.explanation import gradcam_grid, gradcam_steps
 from neumonia.figures.exploration import intensity_histograms, mean_images
 from neumonia.figures.films import augmentation_examples, example_films, phantom_masks
+from neumonia.figures.forest import (
+    likeness_dots,
+    localisation_dots,
+    outside_dots,
+    shortcut_dots,
+    stability_dots,
+)
 from neumonia.figures.layers import layers_diagram
+from neumonia.figures.maps import method_maps, outcome_maps, shortcut_maps, worst_maps
 from neumonia.figures.review import protocol_means, published_comparison, robust_networks
 from neumonia.figures.shortcuts import baseline_scores, frame_only
 from neumonia.figures.strategy import strategy_diagram
 from neumonia.figures.thresholds import threshold_tradeoff
 from neumonia.figures.training import initial_bias_curve, training_curves
-from neumonia.figures.trust import localisation_dots, localisation_groups
-from neumonia.figures.trust_curves import cascade_lines, faithfulness_lines
-from neumonia.figures.trust_grids import outcome_maps, shortcut_maps
-from neumonia.figures.trust_maps import cascade_strip, method_maps, worst_maps
-from neumonia.figures.trust_shortcut import likeness_bars, shortcut_dots
-from neumonia.figures.trust_stability import outside_dots, stability_dots
 
 __all__ = [
     "Illustration",
@@ -29,7 +32,6 @@ __all__ = [
     "augmentation_examples",
     "baseline_scores",
     "cascade_lines",
-    "cascade_strip",
     "class_balance",
     "confusion_matrices",
     "decision_curves",
@@ -41,9 +43,8 @@ __all__ = [
     "initial_bias_curve",
     "intensity_histograms",
     "layers_diagram",
-    "likeness_bars",
+    "likeness_dots",
     "localisation_dots",
-    "localisation_groups",
     "mean_images",
     "method_maps",
     "outcome_maps",

@@ -19,14 +19,13 @@ from neumonia.baselines import file_properties
 from neumonia.baselines.classify import fit_baseline, logistic_pipeline
 from neumonia.baselines.features import small_pixels
 from neumonia.datasets.phantoms import phantom_masks
-from neumonia.evaluation import binary_metrics, bootstrap_by_patient
+from neumonia.evaluation import binary_metrics, bootstrap_by_patient, mean_interval
 from neumonia.evaluation.comparison import paired_differences
 from neumonia.gradcam import grad_cam
+from neumonia.heat import outside_shares, pointing_game
 from neumonia.models.augmentation import augment
 from neumonia.study import ROBUST, Config, Study
 from neumonia.study.parts import write_part
-from neumonia.trust import outside_shares, pointing_game
-from neumonia.trust.intervals import mean_interval
 
 SEEDS = (0, 1, 2)
 METHODS = ("grad_cam", "hires_cam")

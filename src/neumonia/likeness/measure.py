@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from neumonia.evaluation import wilson_interval
+from neumonia.evaluation import mean_interval, wilson_interval
 from neumonia.files import read_json, write_json
 from neumonia.likeness import probes
 from neumonia.likeness.rule import ALARM, Likeness, fit_likeness
 from neumonia.study.recipes import images_recipe
 from neumonia.study.store import code_digest
-from neumonia.trust.intervals import mean_interval
 
 if TYPE_CHECKING:
     from neumonia.study import Study

@@ -8,9 +8,9 @@ from scipy.stats import spearmanr
 from neumonia.acquisition import acquisition_statistics
 from neumonia.baselines.classify import fit_baseline
 from neumonia.gradcam import grad_cam
+from neumonia.heat import outside_shares
 from neumonia.lab.gaze import COLUMNS, proportions, run_gaze
 from neumonia.study import Config, Study
-from neumonia.trust import outside_shares
 
 TINY = {"n_films": 120, "size": 32, "epochs_cnn": 2, "epochs_robust": 2, "batch_cnn": 16}
 
