@@ -161,11 +161,6 @@ def pointing_game(maps: ArrayLike, masks: ArrayLike) -> np.ndarray:
     Si varios píxeles empatan en el máximo, la parte de ellos que está dentro. No hay margen de
     tolerancia. Un mapa nulo vale 0; uno constante, el área de la máscara.
 
-    Parameters
-    ----------
-    maps : (N, H, W) en 0..1
-    masks : bool (N, H, W), ninguna vacía
-
     Fuente: Zhang y otros (2016), *Top-down Neural Attention by Excitation Backprop*,
     arXiv:1608.00507 (con margen de 15 píxeles, que aquí no se concede).
     """
@@ -288,13 +283,12 @@ def outside_shares(maps: ArrayLike, films: ArrayLike | None = None) -> pd.DataFr
     return pd.DataFrame({**shares, **areas, "null": total == 0})
 
 
-def _divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0)
+def _divide(part: np.ndarray, whole: np.ndarray, empty: float = 0.0) -> np.ndarray:
+    return np.divide(part, whole, out=np.full(len(whole), empty), where=whole > 0)
 
 
 def _share(heat: np.ndarray, total: np.ndarray) -> np.ndarray:
-    part = heat.sum(axis=1, dtype=np.float64)
-    return np.divide(part, total, out=np.full(len(total), np.nan), where=total > 0)
+    return _divide(heat.sum(axis=1, dtype=np.float64), total, np.nan)
 
 
 def _expected_iou(heat: np.ndarray, mask: np.ndarray, chosen: int) -> float:

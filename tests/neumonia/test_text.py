@@ -2,9 +2,12 @@
 
 import math
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from neumonia.text import integer, interval, number, percent
+from neumonia.errors import DataError
+from neumonia.text import integer, interval, number, one, percent, told
 
 THIN = "\u202f"
 
@@ -72,3 +75,21 @@ def test_intervalos(low, high, expected):
 
 def test_un_intervalo_con_otros_decimales():
     assert interval(0.5, 0.75, decimals=1) == "0.5 a 0.8"
+
+
+def test_un_valor_se_escribe_con_su_intervalo_y_sin_el_cuando_no_lo_hay():
+    ends = {"low": 0.4, "high": 0.6}
+    assert told({"value": 0.5, **ends}) == "0.500 (0.400 a 0.600)"
+    assert told({"value": 0.5, "low": None, "high": None}) == "0.500"
+    assert told({"value": 0.5, "low": np.nan, "high": 0.6}, decimals=1) == "0.5"
+    row = {"difference": -0.2, "difference_low": -0.3, "difference_high": -0.1}
+    assert told({**row, "value": 9, **ends}, "difference") == "-0.200 (-0.300 a -0.100)"
+    assert told({"passed": 0.45, **ends}, "passed") == "0.450 (0.400 a 0.600)"
+
+
+def test_se_busca_una_fila_y_solo_una():
+    table = pd.DataFrame({"red": ["a", "a", "b"], "método": ["x", "y", "x"], "v": [1, 2, 3]})
+    assert one(table, red="a", método="y")["v"] == 2
+    for red, count in (("a", "hay 2"), ("c", "hay 0")):
+        with pytest.raises(DataError, match=count):
+            one(table, red=red)

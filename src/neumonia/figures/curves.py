@@ -29,11 +29,7 @@ _KINDS = {
 def faithfulness_lines(rows: pd.DataFrame, title: str) -> tuple[Figure, str]:
     """Probabilidad media al borrar y al devolver los píxeles de más a menos calientes.
 
-    Parameters
-    ----------
-    rows : ``method``, ``metric`` (deletion_curve e insertion_curve), ``fraction`` y ``value``, de
-        una sola red y un solo sustituto
-    title : el nombre de la red
+    ``rows`` son las de ``fidelidad`` de una sola red, que se llama ``title``, y un solo sustituto.
     """
     table = rows[rows["metric"].isin(_KINDS)]
     table = check_rows(table, ["value"], ["metric", "method", "fraction"])
@@ -80,14 +76,8 @@ def cascade_lines(
 ) -> tuple[Figure, str]:
     """Cuánto se parece el mapa al original a medida que se borran las capas, un panel por método.
 
-    Parameters
-    ----------
-    cascade : ``method``, ``step``, ``layer``, ``metric``, ``value``, ``low`` y ``high``, de una
-        sola red; los métodos comparten los pasos
-    between : ``method``, ``metric``, ``value``, ``low`` y ``high``: lo que se parecen los mapas de
-        radiografías de pacientes distintos
-    metric : {"ssim", "spearman_abs"}
-    cut : float, por encima del cual se dice que el mapa no cambia
+    ``cascade`` y ``between`` son las filas de ``cordura`` de una sola red: los pesos borrados y lo
+    que se parecen dos radiografías distintas. Por encima de ``cut`` se dice que el mapa no cambia.
     """
     table = cascade[cascade["metric"] == metric].sort_values("step", kind="stable")
     table = check_rows(table, ["layer", "value", "low", "high"], ["method", "step"])

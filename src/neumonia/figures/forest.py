@@ -161,6 +161,7 @@ def forest(
     panels: Mapping[str, Panel],
     bold: str = "",
     decimals: int = 3,
+    key: Series | None = None,
 ) -> tuple[Figure, str]:
     """Una fila por grupo, un símbolo por serie y un panel por medida; con ello, lo que se lee.
 
@@ -172,6 +173,7 @@ def forest(
     panels : {panel: Panel}
     bold : la fila cuyo rótulo va en negrita
     decimals : los de los números del texto
+    key : los símbolos que se explican encima, si no son las series
     """
     table = check_rows(table, ["value", "low", "high"], ["panel", "row", "series"])
     down, across = grid_shape(len(panels), 2)
@@ -180,8 +182,8 @@ def forest(
     most = max(len(panel.series) for panel in panels.values())
     row = max(_ROW, _LINE * (most + 1)) if dodged else _ROW
     row = min(row, ((PAGE - 1.0) / down - 0.6) / len(labels))
-    key = 0.2 * (-(-most // 3) if shared else most)
-    figure = new_figure(0.4 + key + down * (0.5 + row * len(labels)))
+    above = 0.2 * (-(-most // 3) if shared else most)
+    figure = new_figure(0.4 + above + down * (0.5 + row * len(labels)))
     grid = figure.subplots(down, across, sharey=True, squeeze=False).ravel()
     facts = []
     for axes, (name, panel) in zip(grid, panels.items(), strict=False):
@@ -203,8 +205,8 @@ def forest(
     for tick, name in zip(first.get_yticklabels(), labels, strict=True):
         tick.set_fontweight("bold" if name == bold else "normal")
     first.set_ylim(len(labels) - 0.4, -0.6)
-    if shared and most > 1:
-        symbol_key(figure, next(iter(panels.values())).series)
+    if shared:
+        symbol_key(figure, key or next(iter(panels.values())).series)
     return figure, " ".join(facts)
 
 
@@ -212,12 +214,8 @@ def forest(
 def localisation_dots(rows: pd.DataFrame, metric: str, blind: pd.DataFrame) -> tuple[Figure, str]:
     """Cuánto cae en la opacidad el calor de cada capa y método, junto a los mapas que no miran.
 
-    Parameters
-    ----------
-    rows : ``layer``, ``method``, ``metric``, ``value``, ``low``, ``high`` y ``n``, de una sola red
-        y una sola parte
-    metric : {"pointing_game", "energy_inside", "iou"}
-    blind : lo mismo, de los mapas ciegos: las rayas verticales
+    ``rows`` son las de ``localizacion`` de una sola red y una sola parte; ``blind``, lo mismo, de
+    los mapas ciegos: las rayas verticales.
     """
     table, lines = _of(rows, metric), _of(blind, metric)
     names = [
@@ -226,7 +224,10 @@ def localisation_dots(rows: pd.DataFrame, metric: str, blind: pd.DataFrame) -> t
     ]
     table = table.assign(row=names, series=table["method"], panel=metric)
     levels = [(style_of(line["method"]), line) for line in lines.to_dict("records")]
-    entries = {name: (title, _line(style)) for name, (title, style) in methods_in(lines).items()}
+    key = {
+        name: (title, palette.Style(style.color, style.line, "", ""))
+        for name, (title, style) in methods_in(lines).items()
+    }
     most = table[["value", "high"]].max(axis=None)
     panel = Panel(
         f"{METRIC_TITLES[metric]} (raya: 95 %; {_span(table['n'])} radiografías)",
@@ -234,23 +235,16 @@ def localisation_dots(rows: pd.DataFrame, metric: str, blind: pd.DataFrame) -> t
         limits=(-0.02, min(1.03, 1.08 * most)),
         levels=levels,
     )
-    figure, told_rows = forest(table, {name: name for name in names}, {metric: panel})
-    for legend in figure.legends:
-        legend.remove()
-    symbol_key(figure, entries)
+    figure, said = forest(table, dict(zip(names, names, strict=True)), {metric: panel}, key=key)
     against = "; ".join(f"{title_of(line['method'])} {told(line)}" for _, line in levels)
-    return figure, f"{told_rows} Rayas verticales, mapas que no miran: {against}."
+    return figure, f"{said} Rayas verticales, mapas que no miran: {against}."
 
 
 @illustrated
 def stability_dots(rows: pd.DataFrame, metric: str) -> tuple[Figure, str]:
     """Cuánto se parece el mapa al de la misma radiografía con un cambio que no debería importar.
 
-    Parameters
-    ----------
-    rows : ``change``, ``method``, ``metric``, ``value``, ``low`` y
-        ``high``, de una sola red
-    metric : {"ssim", "spearman", "spearman_abs", "overlap"}
+    ``rows`` son las de ``estabilidad`` de una sola red.
     """
     table = _of(rows, metric)
     table = table.assign(row=table["change"], series=table["method"], panel=metric)
@@ -266,11 +260,7 @@ def stability_dots(rows: pd.DataFrame, metric: str) -> tuple[Figure, str]:
 def outside_dots(rows: pd.DataFrame, titles: Mapping[str, str]) -> tuple[Figure, str]:
     """Qué parte del calor cae donde no puede haber neumonía, por clase y frente al uniforme.
 
-    Parameters
-    ----------
-    rows : ``network``, ``method``, ``label``, ``metric`` (la región), ``value``, ``low``, ``high``
-        y ``chance``
-    titles : {red: nombre para mostrar}
+    ``rows`` son las de ``fuera``; ``titles``, {red: nombre para mostrar}.
     """
     table = check_rows(rows, ["value", "chance"], ["network", "method", "label", "metric"])
     names = table["network"].map(titles) + " · " + table["method"].map(title_of)
@@ -289,11 +279,8 @@ def outside_dots(rows: pd.DataFrame, titles: Mapping[str, str]) -> tuple[Figure,
 def shortcut_dots(rows: pd.DataFrame, chance: float) -> tuple[Figure, str]:
     """Qué rinde cada red, con la marca y sin ella, y cuánto calor pone en la marca.
 
-    Parameters
-    ----------
-    rows : ``variant``, ``metric`` (auc_val, auc_clean, auc_swapped o heat), ``method``, ``value``,
-        ``low``, ``high`` y ``n_null``, de una sola red
-    chance : float en 0..1, la parte de la radiografía que ocupa la zona de la marca
+    ``rows`` son las de ``atajo`` de una sola red; ``chance``, la parte de la radiografía que ocupa
+    la zona de la marca.
     """
     table = rows[rows["metric"].isin([*_AUCS, "heat"])]
     warm = table["metric"] == "heat"
@@ -326,10 +313,7 @@ def shortcut_dots(rows: pd.DataFrame, chance: float) -> tuple[Figure, str]:
 def likeness_dots(rates: pd.DataFrame) -> tuple[Figure, str]:
     """Qué parte de cada clase de imagen rechaza la regla del aspecto.
 
-    Parameters
-    ----------
-    rates : ``probe``, ``title``, ``flagged``, ``low``, ``high`` (0..1) y ``n``. La clase ``film``
-        va arriba: es la que no debía rechazarse.
+    ``rates`` es la tabla de ``Likeness``; la clase ``film`` va arriba: no debía rechazarse.
     """
     good = rates["probe"] == "film"
     order = pd.concat([rates[good], rates[~good].sort_values("flagged", kind="stable")])
@@ -384,19 +368,12 @@ def _draw(
 def _of(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     if metric not in METRIC_TITLES:
         raise DataError(f"No conocemos la medida {metric!r}; las hay: {', '.join(METRIC_TITLES)}.")
-    check_rows(rows, ["method", "value", "low", "high"], ["metric", "method", *_keys(rows)])
+    keys = [name for name in ("layer", "change") if name in rows.columns]
+    check_rows(rows, ["value", "low", "high"], ["metric", "method", *keys])
     found = rows[rows["metric"] == metric]
     if found.empty:
         raise DataError(f"La tabla no tiene ninguna fila de la medida {metric!r}.")
     return found.reset_index(drop=True)
-
-
-def _keys(rows: pd.DataFrame) -> list[str]:
-    return [name for name in ("layer", "change") if name in rows.columns]
-
-
-def _line(style: palette.Style) -> palette.Style:
-    return palette.Style(style.color, style.line, "", "")
 
 
 def _span(counts: Iterable[float]) -> str:

@@ -98,14 +98,9 @@ def map_grid(
 def method_maps(
     film: np.ndarray, maps: Mapping[str, np.ndarray], mask: np.ndarray | None = None
 ) -> tuple[Figure, str]:
-    """Una radiografía y, a su lado, lo que señala cada método, o la red tras cada cambio.
+    """Una radiografía uint8 (H, W) y, a su lado, lo que señala cada método, o cada paso.
 
-    Parameters
-    ----------
-    film : uint8 (H, W)
-    maps : {método o título: float (H, W) en [0, 1]}
-    mask : bool (H, W), optional
-        La opacidad, que se rodea, sin sus huecos, en todos los paneles.
+    Los mapas son float (H, W) en [0, 1]; ``mask``, bool (H, W), es la opacidad, que se rodea.
     """
     film = check_films(np.asarray(film)[None])[0]
     if not maps:
@@ -135,13 +130,8 @@ def worst_maps(
 ) -> tuple[Figure, str]:
     """Las radiografías con más calor fuera del tórax, con el borde que lo delimita.
 
-    Parameters
-    ----------
-    films : uint8 (N, H, W)
-    maps : float (N, H, W) en [0, 1]
-    shares : (N,) en 0..1, la parte del calor fuera de ``region``
-    titles : N textos breves
-    region : bool (H, W), el tórax
+    ``films`` son uint8 (N, H, W); ``maps``, float (N, H, W) en [0, 1]; ``shares``, la parte del
+    calor de cada uno fuera de ``region``, bool (H, W).
     """
     films, maps = check_films(films), _same(maps, np.shape(films))
     if not len(shares) == len(titles) == len(films):
@@ -168,11 +158,8 @@ def outcome_maps(
 ) -> tuple[Figure, str]:
     """Aciertos y errores de cada clase: la radiografía y el mapa de cada red, con su probabilidad.
 
-    Parameters
-    ----------
-    films : uint8 (N, H, W)
-    networks : {nombre de la red: (mapas (N, H, W) en [0, 1], probabilidades (N,))}
-    outcomes : N textos: VP, FP, FN o VN
+    ``films`` son uint8 (N, H, W); ``networks``, {nombre: (mapas (N, H, W) en [0, 1], probabilidades
+    (N,))}; ``outcomes``, N textos: VP, FP, FN o VN.
     """
     films = check_films(films)
     if len(outcomes) != len(films) or not set(outcomes) <= set(OUTCOMES):
@@ -203,12 +190,8 @@ def shortcut_maps(
 ) -> tuple[Figure, str]:
     """Las radiografías marcadas y, debajo, el mapa de cada red: la del atajo y las arregladas.
 
-    Parameters
-    ----------
-    films : uint8 (N, H, W), con la marca
-    maps : {variante: {método: float (N, H, W) en [0, 1]}}
-    zone : bool (H, W)
-        Donde puede estar la marca; se rodea con una raya discontinua.
+    ``films`` son uint8 (N, H, W), con la marca; ``maps``, {variante: {método: float (N, H, W) en
+    [0, 1]}}; ``zone``, bool (H, W), donde puede estar la marca: se rodea.
     """
     films = check_films(films)
     zone = _same(zone, films.shape[1:]).astype(bool)

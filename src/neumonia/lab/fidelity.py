@@ -7,7 +7,7 @@ centro.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,11 +19,8 @@ from neumonia.evaluation import mean_interval
 from neumonia.gradcam import grad_cam
 from neumonia.gradcam.network import observe
 from neumonia.heat import Predict, centre_maps, check_films, check_maps
-from neumonia.lab.networks import Exam, Network, open_exam
+from neumonia.lab.networks import Exam, Network
 from neumonia.training import sigmoid
-
-if TYPE_CHECKING:
-    from neumonia.study.experiment import Bench
 
 REPLACEMENTS = ("blur", "mean")
 RANDOM_ORDER = "random_order"
@@ -111,7 +108,7 @@ def deletion_curve(
     return Curve(limits / size, probabilities)
 
 
-def run(bench: "Bench") -> pd.DataFrame:
+def measure(exam: Exam) -> pd.DataFrame:
     """Curvas de borrado e inserción en positivas de prueba que la red acierta.
 
     Returns
@@ -123,11 +120,6 @@ def run(bench: "Bench") -> pd.DataFrame:
         probabilidad media en cada ``fraction`` (``deletion_curve``…). Entre los métodos están el
         orden al azar y el mapa del centro.
     """
-    return measure(open_exam(bench))
-
-
-def measure(exam: Exam) -> pd.DataFrame:
-    """Lo que hace ``run``, con un examen ya abierto."""
     rows: list[dict[str, Any]] = []
     for network in exam.networks:
         exam.report(f"Fidelidad: {network.title}")

@@ -1,6 +1,6 @@
 """«localizacion»: ¿cae el calor en la opacidad? Solo en la maqueta, que trae máscaras."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,16 +9,13 @@ from neumonia.datasets.phantoms import phantom_masks
 from neumonia.evaluation import mean_interval
 from neumonia.gradcam import INPUT, METHODS, grad_cam
 from neumonia.heat import blind_maps, energy_inside, iou_at_area, pointing_game
-from neumonia.lab.networks import SLOW, Exam, Network, auc_row, open_exam
+from neumonia.lab.networks import SLOW, Exam, Network, auc_row
 from neumonia.models.layers import walk_layers
-
-if TYPE_CHECKING:
-    from neumonia.study.experiment import Bench
 
 MEASURES = {"pointing_game": pointing_game, "energy_inside": energy_inside, "iou": iou_at_area}
 
 
-def run(bench: "Bench") -> pd.DataFrame:
+def measure(exam: Exam) -> pd.DataFrame:
     """Mide cada red, capa y método en las positivas que la red acierta, en validación y en prueba.
 
     La capa y el método que se proponen para cada red se eligen después en la validación
@@ -32,11 +29,6 @@ def run(bench: "Bench") -> pd.DataFrame:
         además: ``roc_auc`` en la prueba; ``correct``, las positivas de prueba que acierta, de las
         ``n`` que hay; y ``side``, el lado del mapa de cada capa.
     """
-    return measure(open_exam(bench))
-
-
-def measure(exam: Exam) -> pd.DataFrame:
-    """Lo que hace ``run``, con un examen ya abierto."""
     study = exam.study
     train = study.rows("train")
     train_masks = _masks(exam, train[study.labels[train] == 1])

@@ -1,6 +1,5 @@
 """Las redes cuyos mapas se examinan, las radiografías que se miran y cuánto podemos gastar."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +11,6 @@ import numpy as np
 
 from neumonia.errors import ConfigError, DataError
 from neumonia.evaluation import binary_metrics, bootstrap_by_patient
-from neumonia.files import digest, write_text
 from neumonia.gradcam import METHODS, conv_layers, explainer
 from neumonia.study import Study, recipes
 from neumonia.training import sigmoid
@@ -52,15 +50,8 @@ class Budget:
 class Network:
     """Una red entrenada y lo que hace falta para examinar sus mapas.
 
-    Attributes
-    ----------
-    key : una de ``TITLES``
-    model : keras.Model
-    logits : float64 (N,), uno por radiografía del estudio
-    layers : tuple de str
-        Las convoluciones que se examinan; la última es la de por omisión.
-    slow : bool
-        Si cada pasada cuesta tanto que conviene mirar menos radiografías.
+    ``logits`` es float64 (N,), uno por radiografía del estudio; ``layers``, las convoluciones que
+    se examinan, y la última es la de por omisión; ``slow``, si conviene mirar menos radiografías.
     """
 
     key: str
@@ -155,15 +146,7 @@ def auc_row(
 
 
 def open_network(study: Study, key: str) -> Network:
-    """La red ``key`` del estudio, entrenada si hace falta.
-
-    Raises
-    ------
-    ConfigError
-        Si no existe.
-    WeightsError
-        Si se pide VGG16 y no hay pesos.
-    """
+    """La red ``key`` de ``TITLES``, entrenada si hace falta."""
     if key not in TITLES:
         raise ConfigError(f"No hay una red {key!r}. Las que hay: {', '.join(TITLES)}.")
     if key == "cnn_promedio":
@@ -184,29 +167,17 @@ def _pooled(study: Study) -> Path:
         study, POOLED_EPOCHS, c.patience_cnn, c.batch_cnn, "neumonia.models.pooled_cnn"
     )
     return study.store.get(
-        "cnn_promedio", recipe, lambda folder: _train_pooled(study, folder, digest(recipe))
+        "cnn_promedio", recipe, lambda folder: _train_pooled(study, folder)
     ).folder
 
 
-def _train_pooled(study: Study, folder: Path, key: str) -> None:
+def _train_pooled(study: Study, folder: Path) -> None:
     from neumonia.models.pooled_cnn import build_pooled_cnn
     from neumonia.training import fit, predict_logits
 
-    c, labels = study.config, study.labels
-    work = study.work_folder(f"cnn_promedio-{key}")
+    c = study.config
     model: Any = build_pooled_cnn(c.size, c.seed, output_bias=study.bias, precision=c.precision)
-    history = fit(
-        model,
-        (study.images, labels, study.rows("train")),
-        (study.images, labels, study.rows("val")),
-        POOLED_EPOCHS,
-        c.batch_cnn,
-        c.patience_cnn,
-        c.seed,
-        workdir=work,
-        progress=study.progress,
-    )
+    data = [(study.images, study.labels, study.rows(part)) for part in ("train", "val")]
+    fit(model, *data, POOLED_EPOCHS, c.batch_cnn, c.patience_cnn, c.seed, progress=study.progress)
     np.save(folder / "logits.npy", predict_logits(model, study.images), allow_pickle=False)
-    write_text(folder / "history.csv", history.to_csv(index=False, lineterminator="\n"))
     model.save(folder / "model.keras")
-    shutil.rmtree(work)

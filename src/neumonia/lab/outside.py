@@ -1,6 +1,6 @@
 """«fuera»: qué parte del calor cae donde no puede haber neumonía, en radiografías reales."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,27 +8,19 @@ from numpy.typing import ArrayLike
 
 from neumonia.evaluation import mean_interval
 from neumonia.heat import REGIONS, outside_shares
-from neumonia.lab.networks import FAST, Exam, Network, open_exam
-
-if TYPE_CHECKING:
-    from neumonia.study.experiment import Bench
+from neumonia.lab.networks import FAST, Exam, Network
 
 CLASSES = ("NORMAL", "PNEUMONIA")
 # Mapas que se calculan y se olvidan: los de toda la prueba no caben holgados en memoria.
 _TOGETHER = 128
 
 
-def run(bench: "Bench") -> pd.DataFrame:
+def measure(exam: Exam) -> pd.DataFrame:
     """Reparte el calor de cada mapa de la prueba entre marco, esquinas, letras y lo demás.
 
     Una red lenta se mira solo con Grad-CAM y HiResCAM. Columnas: las comunes, con la región en
     ``metric``, y las de ``class_rows``.
     """
-    return measure(open_exam(bench))
-
-
-def measure(exam: Exam) -> pd.DataFrame:
-    """Lo que hace ``run``, con un examen ya abierto."""
     test = exam.study.rows("test")
     labels, patients = exam.study.labels[test], exam.patients(test)
     rows: list[dict[str, Any]] = []

@@ -68,15 +68,10 @@ HEADS = MappingProxyType(
 
 @dataclass(frozen=True)
 class Variant:
-    """Una manera de entrenar.
+    """Una manera de entrenar: qué radiografías llevan la marca y qué se les hace a todas.
 
-    Attributes
-    ----------
-    name : str
-    marked : función (etiquetas, semilla) -> bool (N,)
-        Qué radiografías llevan la marca en entrenamiento y en validación.
-    prepare : función (N, H, W) -> (N, h, w)
-        Lo que se le hace a toda radiografía. Si recorta, recorta lo mismo de los cuatro lados.
+    ``marked`` va de (etiquetas, semilla) a bool (N,); ``prepare``, de (N, H, W) a (N, h, w), y si
+    recorta, recorta lo mismo de los cuatro lados.
     """
 
     name: str

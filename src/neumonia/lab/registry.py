@@ -16,14 +16,25 @@ def _lazy(module: str) -> Callable[[Bench], pd.DataFrame]:
     return lambda bench: import_module(f"neumonia.lab.{module}").run(bench)
 
 
+def _maps(module: str) -> Callable[[Bench], pd.DataFrame]:
+    """El ``measure`` de un módulo que examina los mapas de las redes del estudio."""
+
+    def run(bench: Bench) -> pd.DataFrame:
+        from neumonia.lab.networks import open_exam
+
+        return import_module(f"neumonia.lab.{module}").measure(open_exam(bench))
+
+    return run
+
+
 EXPERIMENTS = (
-    Experiment("localizacion", (_MAQUETA,), _lazy("localisation")),
-    Experiment("fidelidad", (_MAQUETA, _KERMANY), _lazy("fidelity")),
-    Experiment("cordura", (_MAQUETA, _KERMANY), _lazy("sanity")),
+    Experiment("localizacion", (_MAQUETA,), _maps("localisation")),
+    Experiment("fidelidad", (_MAQUETA, _KERMANY), _maps("fidelity")),
+    Experiment("cordura", (_MAQUETA, _KERMANY), _maps("sanity")),
     Experiment("estabilidad", (_MAQUETA, _KERMANY), _lazy("stability")),
-    Experiment("fuera", (_KERMANY,), _lazy("outside")),
+    Experiment("fuera", (_KERMANY,), _maps("outside")),
     Experiment("atajo", (_MAQUETA,), _lazy("planted")),
-    Experiment("aspecto", (_MAQUETA, _KERMANY), _lazy("screening")),
+    Experiment("aspecto", (_MAQUETA, _KERMANY), _maps("screening")),
     Experiment("figuras", (_MAQUETA, _KERMANY), _lazy("gallery")),
 )
 

@@ -16,22 +16,20 @@ from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter
 from scipy.stats import rankdata
 
-from neumonia.errors import ConfigError, DataError
+from neumonia.errors import DataError
 from neumonia.evaluation import hierarchical_interval, mean_distribution, mean_interval
 from neumonia.evaluation.checks import check_both_classes, check_labels
 from neumonia.evaluation.patients import patient_codes
 from neumonia.files import read_json, write_json
 from neumonia.gradcam import METHODS
 from neumonia.heat import check_maps
-from neumonia.lab.networks import SLOW, Exam, Explain, Network, open_exam
+from neumonia.lab.networks import SLOW, Exam, Explain, Network
 from neumonia.models.backend import layer_seeds, load_keras
 from neumonia.models.layers import walk_layers
 from neumonia.study import Study, recipes
 
 if TYPE_CHECKING:
     import keras
-
-    from neumonia.study.experiment import Bench
 
 CUT = 0.5
 """Por encima de este parecido decimos que el mapa no cambia.
@@ -51,7 +49,7 @@ _RADIUS, _SIGMA = 5, 1.5
 _C1, _C2 = 0.01**2, 0.03**2
 
 
-def run(bench: "Bench") -> pd.DataFrame:
+def measure(exam: Exam) -> pd.DataFrame:
     """La cascada de pesos al azar y las etiquetas permutadas, con cada red y método.
 
     Returns
@@ -63,11 +61,6 @@ def run(bench: "Bench") -> pd.DataFrame:
         parecido entre radiografías de pacientes distintos, que es el nivel del azar. De cada gemela
         hay además una fila con ``train_accuracy`` y las ``n`` radiografías con que aprendió.
     """
-    return measure(open_exam(bench))
-
-
-def measure(exam: Exam) -> pd.DataFrame:
-    """Lo que hace ``run``, con un examen ya abierto."""
     rows: list[dict[str, Any]] = []
     for network in exam.networks:
         twins = None
@@ -83,16 +76,10 @@ def measure(exam: Exam) -> pd.DataFrame:
 
 
 def verdicts(table: pd.DataFrame) -> pd.DataFrame:
-    """Qué mapas no cambian: aquellos cuyo parecido sigue por encima de ``CUT`` sin duda.
+    """Por ``network``, ``method`` y ``test`` (pesos o etiquetas), ``kept``: lo que no cambió.
 
-    Se mira el último paso de cada prueba, con todo borrado, y basta una medida cuyo límite inferior
-    supere el corte.
-
-    Returns
-    -------
-    DataFrame
-        ``network``, ``method``, ``test`` (pesos o etiquetas) y ``kept``, las filas de las medidas
-        que no cambiaron: vacía si el método pasa.
+    Son las filas del último paso, con todo borrado, cuyo límite inferior supera ``CUT``; ninguna,
+    si el método pasa.
     """
     judged = table[table["test"].isin([WEIGHTS, LABELS]) & table["metric"].ne("train_accuracy")]
     keys = ["network", "method", "test"]
@@ -120,25 +107,15 @@ def cascading_randomisation(
     ------
     (str, ndarray (N, H, W))
         La capa recién borrada (``vgg16/block5_conv3``) y los mapas de la red en ese estado.
-
-    Raises
-    ------
-    ConfigError
-        Si el modelo no tiene pesos o no se puede copiar, o la semilla no es válida.
-    DataError
-        Si los mapas no tienen la forma de las radiografías o salen de 0..1.
     """
-    names = [name for name, layer in walk_layers(model) if layer.weights]
-    if not names:
-        raise ConfigError("El modelo no tiene ninguna capa con pesos: no hay nada que borrar.")
     rng = np.random.default_rng(next(layer_seeds(seed)))
-    copy = _clone(model)
-    layers = dict(walk_layers(copy))
+    copy = load_keras().models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    layers = {name: layer for name, layer in walk_layers(copy) if layer.weights}
 
     def steps() -> Iterator[tuple[str, np.ndarray]]:
-        for name in reversed(names):
-            weights = layers[name].get_weights()
-            layers[name].set_weights([_redraw(tensor, rng) for tensor in weights])
+        for name, layer in reversed(layers.items()):
+            layer.set_weights([_redraw(tensor, rng) for tensor in layer.get_weights()])
             yield name, run_explainer(explain, copy, images)
 
     return steps()
@@ -370,19 +347,6 @@ def _memorise(study: Study, key: str, rows: np.ndarray, labels: np.ndarray, fold
     if key == "vgg16":
         model = assemble(load_backbone(c.size, study.vgg16_weights.path), model, c.size)
     model.save(folder / "model.keras")
-
-
-def _clone(model: "keras.Model") -> "keras.Model":
-    keras = load_keras()
-    try:
-        copy = keras.models.clone_model(model)
-        copy.set_weights(model.get_weights())
-    except (TypeError, ValueError) as error:
-        raise ConfigError(
-            f"No podemos copiar el modelo {model.name!r} para borrar sus capas: debe ser "
-            "secuencial o funcional."
-        ) from error
-    return copy
 
 
 def _redraw(tensor: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,18 +1,13 @@
 """«aspecto»: cuánto se equivocan los dos avisos de ``neumonia explicar``."""
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
 from neumonia.explain import place_rates
-from neumonia.lab.networks import FAST, Exam, open_exam
+from neumonia.lab.networks import FAST, Exam
 from neumonia.likeness import likeness_of
 
-if TYPE_CHECKING:
-    from neumonia.study.experiment import Bench
 
-
-def run(bench: "Bench") -> pd.DataFrame:
+def measure(exam: Exam) -> pd.DataFrame:
     """Mide el aviso de que una imagen no parece una radiografía y la comprobación de cada mapa.
 
     Returns
@@ -23,11 +18,6 @@ def run(bench: "Bench") -> pd.DataFrame:
         comprobación de las redes rápidas, la clase de mapa, y en ``films`` cuáles (``all`` o
         ``true_positives``).
     """
-    return measure(open_exam(bench))
-
-
-def measure(exam: Exam) -> pd.DataFrame:
-    """Lo que hace ``run``, con un examen ya abierto."""
     exam.report("Aviso: ¿parece una radiografía de tórax?")
     rates = likeness_of(exam.study).rates.rename(columns={"probe": "method"})
     found = [tidy(rates, "flagged", ("novelty", "orientation"))]

@@ -6,17 +6,15 @@ Fuente: Arun y otros (2021), arXiv:2008.02766, llaman repetibilidad y reproducib
 entre redes; Kindermans y otros (2017), arXiv:1711.00867, estudian los desplazamientos.
 """
 
-from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from neumonia.errors import ConfigError
 from neumonia.evaluation import mean_interval
 from neumonia.gradcam import grad_cam
-from neumonia.lab.networks import FAST, Exam, Network, auc_row, open_exam
+from neumonia.lab.networks import FAST, Exam, Explain, Network, auc_row, open_exam
 from neumonia.lab.sanity import (
     OTHER_FILM,
     between_films,
@@ -31,7 +29,6 @@ from neumonia.study import Study
 if TYPE_CHECKING:
     import keras
 
-    from neumonia.lab.networks import Explain
     from neumonia.study.experiment import Bench
 
 ONE_PIXEL, OTHER_SEED = "1 píxel", "otra semilla"
@@ -87,28 +84,17 @@ def noisy(films: np.ndarray, seed: int) -> dict[str, np.ndarray]:
 
 
 def shifted_pairs(
-    model: "keras.Model",
-    explain: "Explain",
-    films: np.ndarray,
-    shifts: Sequence[tuple[int, int]] = SHIFTS,
+    model: "keras.Model", explain: Explain, films: np.ndarray
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Por cada desplazamiento (abajo, derecha), los mapas originales y los desplazados, ya vueltos.
+    """Por cada uno de ``SHIFTS`` (abajo, derecha), los mapas originales y los desplazados, vueltos.
 
-    Recortamos por los cuatro lados tantos píxeles como el mayor desplazamiento: lo que entró por el
-    borde, que repite el píxel vecino, no cuenta.
+    Sin el píxel del borde: lo que entró por él, que repite a su vecino, no cuenta.
     """
-    border = max((abs(step) for shift in shifts for step in shift), default=0)
-    if not 0 < 2 * border < min(films.shape[1:]):
-        raise ConfigError(
-            f"Los desplazamientos {tuple(shifts)} no sirven para radiografías de {films.shape[1]} "
-            f"x {films.shape[2]} píxeles: debe haber alguno distinto de cero y caber en ellas."
-        )
-    inside = (slice(None), slice(border, -border), slice(border, -border))
-    original = run_explainer(explain, model, films)[inside]
+    original = run_explainer(explain, model, films)[:, 1:-1, 1:-1]
     pairs = []
-    for down, right in shifts:
+    for down, right in SHIFTS:
         moved = run_explainer(explain, model, shift_images(films, down, right))
-        pairs.append((original, shift_images(moved, -down, -right)[inside]))
+        pairs.append((original, shift_images(moved, -down, -right)[:, 1:-1, 1:-1]))
     return pairs
 
 

@@ -43,15 +43,10 @@ def cross(
     names: Mapping[str, str] = MappingProxyType({}),
     cell: Callable[[Mapping[str, Any]], str] = told,
 ) -> pd.DataFrame:
-    """Un método por fila y, en cada columna, su valor con esas condiciones.
+    """Un método por fila y, en cada columna, la ``cell`` de la fila que cumple sus condiciones.
 
-    Parameters
-    ----------
-    table : ``method``, ``value``, ``low``, ``high`` y las columnas de las condiciones
-    columns : {título: {columna: valor}}; si ninguna fila las cumple, «no se midió»
-    row : cómo se llama el índice
-    names : {método: nombre}, los que no se llaman como en ``title_of``
-    cell : de una fila a su texto
+    ``columns`` es {título: {columna: valor}}; si ninguna fila las cumple, «no se midió». ``row`` es
+    el nombre del índice, y ``names``, el de los métodos que no se llaman como en ``title_of``.
     """
     lines = []
     for name in in_order(table["method"]):
@@ -85,13 +80,8 @@ def networks_table(table: pd.DataFrame) -> pd.DataFrame:
 def beats_chance(rows: pd.DataFrame, metric: str) -> list[str]:
     """Los métodos que ganan al orden al azar sin que el intervalo de la diferencia toque el cero.
 
-    Se mira con los tres decimales que se imprimen: ganar por menos no es ganar. En el borrado gana
-    la diferencia negativa.
-
-    Parameters
-    ----------
-    rows : las de ``fidelidad``, con una sola red y un solo sustituto
-    metric : {"deletion", "insertion"}
+    Se mira con los tres decimales que se imprimen: ganar por menos no es ganar. En el borrado
+    (``deletion``) gana la diferencia negativa. ``rows`` son de una sola red y un solo sustituto.
     """
     mine = rows[rows["metric"] == f"{metric}_difference"]
     won = mine["high"].round(3) < 0 if metric == "deletion" else mine["low"].round(3) > 0
@@ -101,9 +91,7 @@ def beats_chance(rows: pd.DataFrame, metric: str) -> list[str]:
 def sanity_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """El veredicto de cada método: «pasa», o la medida que no cambió y cuánto se parece todavía.
 
-    Parameters
-    ----------
-    tables : {nombre del conjunto: las filas de ``cordura``}
+    ``tables`` es {nombre del conjunto: las filas de ``cordura``}.
     """
     found = {title: verdicts(table) for title, table in tables.items()}
     every = pd.concat(found.values())

@@ -11,6 +11,8 @@ from neumonia.evaluation import (
     METRIC_NAMES,
     binary_metrics,
     bootstrap_by_patient,
+    mean_distribution,
+    mean_interval,
     metric_distributions,
     metrics_with_intervals,
 )
@@ -161,3 +163,21 @@ def test_una_metrica_desconocida_o_cero_remuestreos_se_rechazan(toy):
         bootstrap_by_patient(*toy, n=0)
     with pytest.raises(ConfigError, match="al menos 1"):
         bootstrap_by_patient(*toy, roc_auc_score, n=0)
+
+
+def test_la_media_lleva_el_intervalo_de_su_remuestreo():
+    values, patients = np.arange(9) / 9, np.array([*"aabbbcd", "", ""], dtype=object)
+    ends = percentile_interval(mean_distribution(values, patients, 300, 4))
+    found = mean_interval(values, patients, 300, 4)
+    assert found == pytest.approx((values.mean(), *ends)) and ends[0] < found[0] < ends[1]
+
+
+def test_la_media_sin_radiografias_o_con_un_paciente_lo_dice_con_nan():
+    assert np.isnan(mean_interval([], [])).all()
+    for values, patients in (([0.2, 0.4], ["a", "a"]), ([0.3], [""])):
+        value, low, high = mean_interval(values, patients, n=10)
+        assert value == pytest.approx(0.3) and np.isnan([low, high]).all()
+    assert not np.isnan(mean_interval([0.2, 0.4], ["", ""], n=10)).any()
+    for patients in (["a"], ["a", None]):
+        with pytest.raises(DataError, match="identificador"):
+            mean_interval([0.2, 0.4], patients)

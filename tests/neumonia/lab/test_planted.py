@@ -1,5 +1,7 @@
 """El atajo plantado: dónde va la marca, qué hacen los arreglos y qué mide el experimento."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 from neumonia.errors import ConfigError, DataError
 from neumonia.gradcam import grad_cam
 from neumonia.heat import energy_inside
+from neumonia.lab import planted as lab
 from neumonia.lab.planted import (
     HEADS,
     METHODS,
@@ -23,6 +26,7 @@ from neumonia.lab.planted import (
     stamp_marker,
 )
 from neumonia.models.backend import load_keras
+from neumonia.text import one
 from neumonia.training import predict_logits
 
 SIZE = 36
@@ -240,9 +244,18 @@ def test_las_auc_son_las_de_scikit_learn(planted, trained, split):
         assert found[metric, ""] == pytest.approx(roc_auc_score(labels[rows], logits))
 
 
-def test_los_ejemplos_son_siempre_los_mismos(planted):
-    assert len(planted.examples()) == 3
-    np.testing.assert_array_equal(planted.examples(), planted.examples())
+def test_el_experimento_junta_las_dos_cabezas_y_dibuja_la_cnn(trained, monkeypatch, tmp_path):
+    monkeypatch.setattr(lab, "N_FILMS", 60)
+    monkeypatch.setattr(lab, "SIZE", SIZE)
+    monkeypatch.setattr(lab, "HEADS", {"cnn": HAND_MADE, "cnn_promedio": HAND_MADE})
+    monkeypatch.setattr(lab, "VARIANTS", VARIANTS[1:3])
+    base = SimpleNamespace(seed=0)
+    table = lab.run(SimpleNamespace(base=base, figures=tmp_path, report=lambda text: None))
+    keys = table[["network", "variant"]].dropna().drop_duplicates()
+    assert len(keys) == 4 and len(table) == 4 * (3 + len(METHODS)) + 1
+    chance = one(table, metric="chance")
+    assert chance["value"] == pytest.approx(100 / SIZE**2) and chance["n"] == 60
+    assert (tmp_path / "atajo-cnn.png").is_file()
 
 
 # --- De verdad, en miniatura ----------------------------------------------------------------------

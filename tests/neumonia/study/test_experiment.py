@@ -1,5 +1,8 @@
 """Un experimento: se calcula una vez, se publica con su firma, y se lee."""
 
+from importlib import import_module
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -76,6 +79,22 @@ def test_cada_dato_tiene_sus_experimentos():
     for dataset, wrong in (("maqueta", ("fuera",)), ("kermany64", ())):
         with pytest.raises(ConfigError, match=dataset):
             experiments_for(dataset, wrong)
+
+
+def test_cada_experimento_se_importa_al_usarlo(monkeypatch):
+    monkeypatch.setattr("neumonia.lab.networks.open_exam", lambda bench: bench)
+    for one in EXPERIMENTS:
+        called = []
+        modules = {"run": called.append, "measure": called.append}
+        monkeypatch.setattr(
+            registry, "import_module", lambda name, found=modules: SimpleNamespace(**found)
+        )
+        one.run("banco")
+        assert called == ["banco"]
+    for name in ("localisation", "fidelity", "sanity", "outside", "screening"):
+        assert callable(import_module(f"neumonia.lab.{name}").measure)
+    for name in ("stability", "planted", "gallery"):
+        assert callable(import_module(f"neumonia.lab.{name}").run)
 
 
 def test_la_orden_publica_lo_pedido_y_rechaza_antes_de_empezar(
