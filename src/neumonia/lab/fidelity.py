@@ -31,14 +31,7 @@ _BATCH = 32
 
 @dataclass(frozen=True)
 class Curve:
-    """La probabilidad de neumonía a medida que se quitan o se ponen píxeles.
-
-    Attributes
-    ----------
-    fractions : float64 (S+1,), de 0 a 1
-        Parte de los píxeles ya cambiada.
-    probabilities : float64 (N, S+1)
-    """
+    """La probabilidad de neumonía, float64 (N, S+1), con cada fracción de los píxeles cambiada."""
 
     fractions: np.ndarray
     probabilities: np.ndarray

@@ -125,12 +125,7 @@ def permuted_labels(labels: ArrayLike, patients: ArrayLike, seed: int) -> np.nda
     """Reparte las etiquetas al azar entre pacientes: todas las placas de uno reciben la misma.
 
     Permutar placa a placa daría al mismo paciente etiquetas opuestas, y memorizarlas sería más
-    difícil que aprender las verdaderas. int8 (N,).
-
-    Raises
-    ------
-    DataError
-        Datos no válidos, una sola clase, o un paciente con placas de las dos.
+    difícil que aprender las verdaderas. int8 (N,); ``DataError`` si un paciente tiene de las dos.
     """
     truth = check_labels(labels)
     check_both_classes(truth, "una permutación que cambie algo")

@@ -145,22 +145,6 @@ def test_la_red_que_nos_dan_no_se_toca_ni_a_medias():
     assert all(same(model.get_weights(), before))
 
 
-def test_cambiar_la_red_despues_de_empezar_no_altera_el_recorrido():
-    model = network()
-    seen = []
-
-    def explain(copy, films):
-        seen.append(copies_of(copy.get_weights()))
-        return flat(copy, films)
-
-    films = np.zeros((1, SIZE, SIZE), np.uint8)
-    next(cascading_randomisation(model, explain, films, 0))
-    cascade = cascading_randomisation(model, explain, films, 0)
-    model.set_weights([0 * tensor for tensor in model.get_weights()])
-    next(cascade)
-    assert all(same(*seen))
-
-
 def test_la_copia_calcula_lo_mismo_que_la_red_hasta_que_se_borra():
     """Si al borrar no se sorteara nada, los mapas serían los de la red original."""
     model = network()
@@ -302,12 +286,6 @@ def test_no_cuentan_las_placas_cuyo_mapa_original_no_senalaba_nada():
         table_of(np.zeros_like(original), [("conv", changed)])
 
 
-def test_un_mapa_que_se_apaga_ha_cambiado():
-    table = table_of(random_maps(0), [("conv", np.zeros((24, 16, 16)))])
-    assert (table["n_null"] == 24).all() and passes(table)
-    assert (table.set_index("metric").loc["spearman_abs", ["value", "low", "high"]] == 0).all()
-
-
 def test_una_cascada_vacia_o_de_otras_placas_es_un_error():
     with pytest.raises(DataError, match="24 mapas originales y 20 tras borrar 'conv'"):
         table_of(random_maps(0), [("conv", random_maps(1, 20))])
@@ -434,11 +412,6 @@ def test_un_mapa_es_igual_a_si_mismo(measure, maps):
 
 
 @pytest.mark.parametrize("measure", MEASURE_FUNCTIONS)
-def test_el_orden_de_los_dos_mapas_no_importa(measure, maps):
-    np.testing.assert_allclose(measure(maps, maps[::-1]), measure(maps[::-1], maps), rtol=1e-12)
-
-
-@pytest.mark.parametrize("measure", MEASURE_FUNCTIONS)
 def test_un_lote_da_lo_mismo_que_mapa_por_mapa(measure, maps):
     other = np.roll(maps, 1, axis=0)
     one_by_one = [measure(a[None], b[None])[0] for a, b in zip(maps, other, strict=True)]
@@ -486,10 +459,6 @@ def test_ssim_coincide_con_la_de_tensorflow(maps):
     np.testing.assert_allclose(ssim(maps, other), expected, atol=2e-5)
 
 
-def test_un_mapa_y_su_negativo_tienen_ssim_negativa(maps):
-    assert (ssim(maps, 1 - maps) < 0).all()
-
-
 def test_ssim_pide_mapas_donde_quepa_la_ventana():
     assert ssim(np.ones((1, 11, 11)), np.ones((1, 11, 11))) == pytest.approx(1)
     with pytest.raises(DataError, match="11 píxeles"):
@@ -532,11 +501,6 @@ def test_los_empates_en_el_corte_se_reparten():
     # Veinte empatados para diez puestos: medio puesto cada uno, y diez son los de la rampa.
     assert top_overlap(ramp, tied)[0] == pytest.approx(0.5)
     assert top_overlap(ramp, np.zeros_like(ramp))[0] == pytest.approx(0.1)
-
-
-def test_dos_mapas_al_azar_coinciden_en_torno_a_la_proporcion():
-    first, second = np.random.default_rng(0).random((2, 200, 20, 20))
-    assert top_overlap(first, second).mean() == pytest.approx(0.1, abs=0.01)
 
 
 def test_constante_es_el_que_no_ordena_nada(maps):
