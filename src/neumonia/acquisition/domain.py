@@ -15,9 +15,8 @@ from neumonia.baselines.classify import logistic_pipeline
 from neumonia.datasets.base import CLASSES
 from neumonia.errors import DataError
 from neumonia.evaluation import bootstrap_by_patient
-from neumonia.evaluation.checks import check_labels
+from neumonia.evaluation.checks import check_labels, patient_codes
 from neumonia.evaluation.metrics import binary_metrics
-from neumonia.evaluation.patients import patient_codes
 
 BOTH = "ambas"
 FOLDS = 5

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from neumonia.evaluation.bootstrap import metric_distributions, percentile_interval
 from neumonia.evaluation.checks import check_both_classes, check_predictions
+from neumonia.evaluation.intervals import metric_distributions, percentile_interval
 from neumonia.evaluation.metrics import binary_metrics
 
 

@@ -1,59 +1,44 @@
 """Evaluación: métricas, curvas, intervalos por paciente, calibración, umbrales y tablas."""
 
-from neumonia.evaluation.bootstrap import (
+from neumonia.evaluation.calibration import (
+    apply_temperature,
+    brier_score,
+    calibration_summary,
+    expected_calibration_error,
+    fit_temperature,
+    log_loss,
+    probability_logits,
+    reliability_table,
+    wilson_interval,
+)
+from neumonia.evaluation.decision import (
+    TREAT_ALL,
+    TREAT_NONE,
+    adjust_prevalence,
+    decision_curve,
+    net_benefit,
+    predictive_table,
+    predictive_values,
+)
+from neumonia.evaluation.intervals import (
     bootstrap_by_patient,
+    delong_test,
+    hierarchical_interval,
+    independent_difference,
     mean_distribution,
     mean_interval,
     metric_distributions,
     metrics_with_intervals,
-    percentile_interval,
-)
-from neumonia.evaluation.calibration import (
-    brier_score,
-    calibration_summary,
-    expected_calibration_error,
-    log_loss,
-    reliability_table,
-    wilson_interval,
-)
-from neumonia.evaluation.comparison import (
-    Spread,
-    hierarchical_interval,
-    independent_difference,
     paired_differences,
+    percentile_interval,
     seed_spread,
 )
-from neumonia.evaluation.curves import pr_points, roc_points
-from neumonia.evaluation.decision import (
-    TREAT_ALL,
-    TREAT_NONE,
-    decision_curve,
-    net_benefit,
-)
-from neumonia.evaluation.delong import (
-    AucComparison,
-    AucEstimate,
-    delong_interval,
-    delong_test,
-)
-from neumonia.evaluation.metrics import METRIC_NAMES, binary_metrics
-from neumonia.evaluation.prevalence import (
-    adjust_prevalence,
-    predictive_table,
-    predictive_values,
-)
-from neumonia.evaluation.promises import (
+from neumonia.evaluation.metrics import METRIC_NAMES, binary_metrics, pr_points, roc_points
+from neumonia.evaluation.tables import Table, measured_table, metrics_table, to_markdown
+from neumonia.evaluation.thresholds import (
     cost_optimism,
     cost_table,
     promise_table,
-)
-from neumonia.evaluation.tables import Table, measured_table, metrics_table, to_markdown
-from neumonia.evaluation.temperature import (
-    apply_temperature,
-    fit_temperature,
-    probability_logits,
-)
-from neumonia.evaluation.thresholds import (
     threshold_balanced,
     threshold_for_cost,
     threshold_for_sensitivity,
@@ -63,9 +48,6 @@ __all__ = [
     "METRIC_NAMES",
     "TREAT_ALL",
     "TREAT_NONE",
-    "AucComparison",
-    "AucEstimate",
-    "Spread",
     "Table",
     "adjust_prevalence",
     "apply_temperature",
@@ -76,7 +58,6 @@ __all__ = [
     "cost_optimism",
     "cost_table",
     "decision_curve",
-    "delong_interval",
     "delong_test",
     "expected_calibration_error",
     "fit_temperature",

@@ -1,6 +1,7 @@
-"""Comprobaciones comunes de las etiquetas, las probabilidades y el umbral."""
+"""Comprobaciones comunes, y el paciente de cada radiografía: la unidad que se remuestrea."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from neumonia.errors import ConfigError, DataError
@@ -9,10 +10,7 @@ from neumonia.errors import ConfigError, DataError
 def check_labels(labels: ArrayLike) -> np.ndarray:
     """Devuelve las etiquetas como int8 (N,), con 0 = NORMAL y 1 = PNEUMONIA.
 
-    Raises
-    ------
-    DataError
-        Si están vacías, no son un vector o contienen algo distinto de 0 y 1.
+    Errores: ``DataError`` (si están vacías, no son un vector o contienen algo distinto de 0 y 1).
     """
     array = np.asarray(labels)
     if array.ndim != 1:
@@ -36,11 +34,8 @@ def check_labels(labels: ArrayLike) -> np.ndarray:
 def check_predictions(labels: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Devuelve ``(labels int8 (N,), probabilities float64 (N,))`` ya comprobadas.
 
-    Raises
-    ------
-    DataError
-        Si los largos difieren, no hay datos, las etiquetas no son 0 o 1, o alguna probabilidad es
-        NaN o sale de [0, 1].
+    Errores: ``DataError`` (si los largos difieren, no hay datos, las etiquetas no son 0 o 1, o
+    alguna probabilidad es NaN o sale de [0, 1]).
     """
     truth = check_labels(labels)
     try:
@@ -87,3 +82,27 @@ def check_prevalence(prevalence: float) -> float:
             "0.05 si es el 5 %."
         )
     return float(prevalence)
+
+
+def patient_codes(patients: ArrayLike, n_films: int) -> np.ndarray:
+    """Número de paciente, int64 (N,), de 0 a P-1; cada ``""`` cuenta como un paciente aparte.
+
+    Errores: ``DataError`` (si el largo no coincide, falta algún identificador (None o NaN) o hay un
+    solo paciente).
+    """
+    names = pd.Series(np.asarray(patients, dtype=object))
+    if len(names) != n_films:
+        raise DataError(
+            f"Hay {n_films} radiografías y {len(names)} identificadores de paciente: "
+            "necesitamos uno por radiografía, en el mismo orden."
+        )
+    if names.isna().any():
+        first = int(np.flatnonzero(names.isna())[0])
+        raise DataError(
+            f"Falta el paciente de la posición {first}. Si no se conoce, escribamos el texto vacío."
+        )
+    keys = [name if name != "" else ("", position) for position, name in enumerate(names)]
+    codes, unique = pd.factorize(pd.Series(keys, dtype=object))
+    if len(unique) < 2:
+        raise DataError("Hay un solo paciente: no podemos estimar cuánto varía una métrica.")
+    return codes.astype(np.int64)

@@ -1,15 +1,21 @@
-"""Curvas de decisión: ¿ganan los niños algo con la red frente a tratar a todos o a nadie?"""
+"""Qué ganan los niños con la red: curvas de decisión y valores predictivos por prevalencia."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from neumonia.errors import ConfigError, DataError
-from neumonia.evaluation.bootstrap import patient_weights, percentile_interval
-from neumonia.evaluation.checks import check_both_classes, check_predictions, check_prevalence
-from neumonia.evaluation.patients import patient_codes
+from neumonia.evaluation.checks import (
+    check_both_classes,
+    check_labels,
+    check_predictions,
+    check_prevalence,
+    patient_codes,
+)
+from neumonia.evaluation.intervals import metric_distributions, patient_weights, percentile_interval
+from neumonia.evaluation.metrics import binary_metrics
 
 TREAT_ALL = "tratar a todos"
 TREAT_NONE = "no tratar a nadie"
@@ -21,7 +27,7 @@ def net_benefit(
     thresholds: ArrayLike,
     prevalence: float | None = None,
 ) -> np.ndarray:
-    """Beneficio neto de tratar a quien tiene ``probability >= threshold``.
+    """Beneficio neto, float64 (T,), de tratar a quien tiene ``probability >= threshold``.
 
     Es la proporción de niños enfermos que se tratan menos la de sanos que también, contada esta a
     ``threshold / (1 - threshold)`` enfermos cada uno: quien trata desde el 20 % acepta cuatro
@@ -29,24 +35,10 @@ def net_benefit(
 
     Parameters
     ----------
-    labels, probabilities : (N,)
     thresholds : (T,) float en [0, 1)
     prevalence : float en (0, 1) o None
-        Vuelve a pesar las clases como si esa fuera la proporción de enfermos. None es la de estos
-        datos. No corrige las probabilidades, que siguen siendo las de la prevalencia de
-        entrenamiento.
-
-    Returns
-    -------
-    ndarray
-        float64 (T,), en enfermos tratados por niño.
-
-    Raises
-    ------
-    DataError
-        Datos no válidos, o una sola clase cuando se da ``prevalence``.
-    ConfigError
-        Umbrales o prevalencia no válidos.
+        Vuelve a pesar las clases como si esa fuera la proporción de enfermos; None es la de estos
+        datos. No corrige las probabilidades, que siguen siendo las de su entrenamiento.
 
     Fuente: Vickers y Elkin (2006), *Decision curve analysis: a novel method for evaluating
     prediction models*, Medical Decision Making 26.
@@ -72,26 +64,16 @@ def decision_curve(
 
     Parameters
     ----------
-    labels : (N,)
-    probabilities : {nombre: (N,)}
-    patients : (N,) identificadores; ``""`` cuenta como un paciente aparte.
-    thresholds : (T,) float en [0, 1)
-    prevalence : como en ``net_benefit``
+    probabilities : {nombre: (N,)}; ningún nombre puede ser ``TREAT_ALL`` ni ``TREAT_NONE``.
+    thresholds, prevalence : como en ``net_benefit``
     n, seed : remuestreos de pacientes, los mismos para todas las estrategias, y su semilla
 
     Returns
     -------
     DataFrame
         Formato largo: ``strategy``, ``threshold``, ``net_benefit``, ``low`` y ``high`` (intervalo
-        del 95 % en cada umbral, no de la curva entera). Después de los modelos van las
-        estrategias ``"tratar a todos"`` y ``"no tratar a nadie"``.
-
-    Raises
-    ------
-    DataError, ConfigError
-        Sin modelos, uno con el nombre de una de las dos estrategias fijas, o datos no válidos.
-
-    Fuente: la de ``net_benefit``.
+        del 95 % en cada umbral, no de la curva entera). Después de los modelos van las dos
+        estrategias fijas.
     """
     if not probabilities:
         raise DataError("No hay modelos: demos las probabilidades de al menos uno.")
@@ -159,3 +141,110 @@ def _check_thresholds(thresholds: ArrayLike) -> np.ndarray:
             "tratado pesaría más que cualquier número de enfermos."
         )
     return limits
+
+
+_CHILDREN = 1000
+
+
+def predictive_values(
+    sensitivity: ArrayLike, specificity: ArrayLike, prevalence: ArrayLike
+) -> tuple[float | np.ndarray, float | np.ndarray]:
+    """``(ppv, npv)``: los valores predictivos, por el teorema de Bayes.
+
+    El positivo es la probabilidad de neumonía si la red la señala; el negativo, la de no tenerla
+    si no la señala. Supone que la sensibilidad y la especificidad no cambian con la prevalencia,
+    y eso falla si los enfermos de un lugar están más o menos graves que los de otro.
+
+    Los argumentos, en [0, 1], son números o arreglos de formas compatibles, y así es lo que se
+    devuelve; NaN donde la red nunca da ese resultado.
+
+    Fuente: Altman y Bland (1994), *Diagnostic tests 2: predictive values*, BMJ 309.
+    """
+    sens = _check_shares(sensitivity, "La sensibilidad")
+    spec = _check_shares(specificity, "La especificidad")
+    share = _check_shares(prevalence, "La prevalencia")
+    found, missed = sens * share, (1 - sens) * share
+    alarmed, cleared = (1 - spec) * (1 - share), spec * (1 - share)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ppv, npv = found / (found + alarmed), cleared / (cleared + missed)
+    if np.ndim(ppv) == 0:
+        return float(ppv), float(npv)
+    return ppv, npv
+
+
+def predictive_table(
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    patients: ArrayLike,
+    threshold: float,
+    prevalences: Sequence[float] = (0.01, 0.05, 0.20, 0.73),
+    n: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Valores predictivos y frecuencias naturales de un clasificador a varias prevalencias.
+
+    Parameters
+    ----------
+    prevalences : float en (0, 1); 0.73 es la proporción de estas radiografías, no la de una
+        consulta.
+
+    Returns
+    -------
+    DataFrame
+        Índice ``prevalence``; columnas float64 ``ppv``, ``ppv_low``, ``ppv_high``, ``npv``,
+        ``npv_low`` y ``npv_high`` (intervalo del 95 %; NaN si no está definido), y de cada 1,000
+        niños los enteros ``sick_found``, ``sick_missed``, ``healthy_alarmed`` y
+        ``healthy_cleared``, que suman 1,000.
+
+    Fuente: Gigerenzer y Hoffrage (1995), *How to improve Bayesian reasoning without instruction:
+    frequency formats*, Psychological Review 102.
+    """
+    if len(prevalences) == 0:
+        raise ConfigError("No hay prevalencias: demos al menos una.")
+    shares = [check_prevalence(value) for value in prevalences]
+    check_both_classes(check_labels(labels), "la sensibilidad o la especificidad")
+    measured = binary_metrics(labels, probabilities, threshold)
+    sens, spec = measured["sensitivity"], measured["specificity"]
+    drawn = metric_distributions(
+        labels, probabilities, patients, ("sensitivity", "specificity"), n, seed, threshold
+    )
+    rows = []
+    for share in shares:
+        values = predictive_values(sens, spec, share)
+        draws = predictive_values(drawn["sensitivity"], drawn["specificity"], share)
+        row = {}
+        for name, value, draw in zip(("ppv", "npv"), values, draws, strict=True):
+            low, high = percentile_interval(draw)
+            row |= {name: value, f"{name}_low": low, f"{name}_high": high}
+        rows.append(row)
+    frame = pd.DataFrame(rows, index=pd.Index(shares, name="prevalence")).astype(np.float64)
+    # Redondeamos de arriba abajo para que los cuatro grupos sumen siempre el total.
+    sick = np.rint(_CHILDREN * frame.index.to_numpy()).astype(np.int64)
+    frame["sick_found"] = np.rint(sick * sens).astype(np.int64)
+    frame["sick_missed"] = sick - frame["sick_found"]
+    frame["healthy_alarmed"] = np.rint((_CHILDREN - sick) * (1 - spec)).astype(np.int64)
+    frame["healthy_cleared"] = _CHILDREN - sick - frame["healthy_alarmed"]
+    return frame
+
+
+def adjust_prevalence(probabilities: ArrayLike, original: float, target: float) -> np.ndarray:
+    """Pasa unas probabilidades calibradas de una prevalencia a otra.
+
+    La red aprendió con una proporción de enfermos y la da por hecha: multiplicamos la razón de
+    cada probabilidad por el cociente de las dos razones de prevalencia. No cambia el orden.
+
+    Fuente: Saerens, Latinne y Decaestecker (2002), *Adjusting the Outputs of a Classifier to New
+    a Priori Probabilities*, Neural Computation 14.
+    """
+    scores = _check_shares(probabilities, "La probabilidad")
+    before, after = check_prevalence(original), check_prevalence(target)
+    sick = scores * (after / before)
+    return sick / (sick + (1 - scores) * ((1 - after) / (1 - before)))
+
+
+def _check_shares(values: ArrayLike, what: str) -> np.ndarray:
+    """Arreglo float64 en [0, 1]; deja pasar los NaN de un remuestreo sin alguna clase."""
+    array = np.asarray(values, dtype=np.float64)
+    if ((array < 0) | (array > 1)).any():
+        raise ConfigError(f"{what} debe estar entre 0 y 1: escribamos 0.05, no 5.")
+    return array

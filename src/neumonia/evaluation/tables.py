@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from neumonia.errors import ConfigError, DataError
-from neumonia.evaluation.bootstrap import metrics_with_intervals
+from neumonia.evaluation.intervals import metrics_with_intervals
 from neumonia.evaluation.metrics import METRIC_NAMES, binary_metrics
 
 UNDEFINED = "—"
@@ -36,13 +36,8 @@ def metrics_table(
     Returns
     -------
     DataFrame
-        Índice ``modelo``; columnas exactitud, sensibilidad, especificidad, precisión, F1, ROC-AUC
-        y precisión media; celdas de texto, con una raya donde no hay valor.
-
-    Raises
-    ------
-    DataError
-        Si no hay modelos, a uno le falta una métrica o no tiene su intervalo.
+        Índice ``modelo``, o múltiple si los nombres son tuplas; celdas de texto, con una raya donde
+        no hay valor.
     """
     if not results:
         raise DataError("No hay resultados que mostrar: midamos al menos un modelo.")
@@ -68,34 +63,18 @@ def metrics_table(
 def measured_table(
     measured: Mapping[Any, tuple[ArrayLike, ArrayLike, ArrayLike]],
     metrics: Sequence[str] = tuple(METRIC_NAMES),
-    threshold: float = 0.5,
-    n: int = 2000,
-    seed: int = 0,
 ) -> pd.DataFrame:
-    """Mide y muestra: una fila por modelo, cada métrica con su intervalo de 95 % por paciente.
+    """Mide y muestra: como ``metrics_table``, cada métrica con su intervalo por paciente.
 
     Parameters
     ----------
     measured : {nombre: (labels, probabilities, patients)}
-        Como en ``metrics_with_intervals``. Si los nombres son tuplas, el índice es múltiple.
     metrics : nombres de ``METRIC_NAMES``
-    threshold, n, seed
-        Como en ``metrics_with_intervals``.
-
-    Returns
-    -------
-    DataFrame
-        Celdas de texto como ``0.953 (0.931 a 0.972)``; columnas en español.
-
-    Raises
-    ------
-    DataError, ConfigError
-        Si no hay modelos, una métrica no existe o los datos no son válidos.
     """
     results, intervals = {}, {}
     for name, values in measured.items():
-        results[name] = binary_metrics(*values[:2], threshold)
-        intervals[name] = metrics_with_intervals(*values, threshold, n, seed)
+        results[name] = binary_metrics(*values[:2])
+        intervals[name] = metrics_with_intervals(*values)
     unknown = sorted(set(metrics) - set(METRIC_NAMES))
     if unknown:
         raise ConfigError(f"No conocemos la métrica {', '.join(unknown)}: {list(METRIC_NAMES)}.")
@@ -126,16 +105,7 @@ def to_markdown(frame: pd.DataFrame, index: bool = True, decimals: int = 3) -> s
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Una tabla que los cuadernos y el libro muestran como Markdown.
-
-    Parameters
-    ----------
-    frame : DataFrame
-    index : bool
-        Mostrar el índice.
-    decimals : int
-        Decimales de los float.
-    """
+    """Una tabla que los cuadernos y el libro muestran como Markdown."""
 
     frame: pd.DataFrame
     index: bool = True

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from neumonia.errors import DataError
-from neumonia.evaluation.bootstrap import patient_weights
-from neumonia.evaluation.checks import check_both_classes
-from neumonia.evaluation.patients import patient_codes
+from neumonia.evaluation.checks import check_both_classes, patient_codes
+from neumonia.evaluation.intervals import patient_weights
 
 
 class WorstCase(NamedTuple):
@@ -29,19 +28,9 @@ def worst_case(labels: ArrayLike, logits: ArrayLike) -> WorstCase:
     Parameters
     ----------
     labels : (N,) 0 o 1
-    logits : (N, K)
+    logits : (N, K) finitos
         Una columna por adquisición de las mismas radiografías; decidimos PNEUMONIA desde el
-        umbral.
-
-    Returns
-    -------
-    WorstCase
-        Si muchos umbrales seguidos empatan, el del medio.
-
-    Raises
-    ------
-    DataError
-        Formas que no encajan, logits no finitos o una sola clase.
+        umbral. Si muchos umbrales seguidos empatan, se da el del medio.
     """
     truth, scores = _check(labels, logits)
     values = np.unique(scores)
@@ -68,28 +57,10 @@ def worst_case_distribution(
     n: int = 2000,
     seed: int = 0,
 ) -> np.ndarray:
-    """La peor exactitud balanceada, con ese umbral, al remuestrear pacientes con reemplazo.
+    """La peor exactitud balanceada, float64 (n,), con ese umbral al remuestrear pacientes.
 
     Con la misma ``seed`` y los mismos pacientes los remuestreos son los mismos: restar dos da una
-    comparación pareada.
-
-    Parameters
-    ----------
-    labels, logits
-        Como en ``worst_case``.
-    patients : (N,)
-        ``""`` cuenta como un paciente aparte.
-    threshold : float
-
-    Returns
-    -------
-    float64 (n,)
-        NaN en el remuestreo al que le falta una clase.
-
-    Raises
-    ------
-    DataError, ConfigError
-        Como ``worst_case`` y ``metric_distributions``.
+    comparación pareada. NaN en el remuestreo al que le falta una clase.
     """
     truth, scores = _check(labels, logits)
     codes = patient_codes(patients, truth.size)

@@ -10,8 +10,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from neumonia.errors import DataError
 from neumonia.evaluation.checks import check_prevalence
-from neumonia.evaluation.decision import TREAT_ALL, TREAT_NONE
-from neumonia.evaluation.prevalence import predictive_values
+from neumonia.evaluation.decision import TREAT_ALL, TREAT_NONE, predictive_values
 from neumonia.figures import palette
 from neumonia.figures.base import (
     illustrated,

@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike
 
 from neumonia.errors import DataError
 from neumonia.evaluation.checks import check_threshold
-from neumonia.evaluation.curves import roc_points
-from neumonia.evaluation.metrics import binary_metrics
+from neumonia.evaluation.metrics import binary_metrics, roc_points
 from neumonia.figures import palette
 from neumonia.figures.base import SMALL, illustrated, key_above, new_figure, spread
 

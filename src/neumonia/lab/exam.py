@@ -12,9 +12,12 @@ import pandas as pd
 from scipy.special import expit
 
 from neumonia.evaluation import binary_metrics
-from neumonia.evaluation.bootstrap import metric_distributions, percentile_interval
 from neumonia.evaluation.calibration import brier_score
-from neumonia.evaluation.comparison import hierarchical_interval
+from neumonia.evaluation.intervals import (
+    hierarchical_interval,
+    metric_distributions,
+    percentile_interval,
+)
 from neumonia.evaluation.worst_case import worst_case, worst_case_distribution
 from neumonia.files import write_text
 from neumonia.lab.robustness import ACQUISITIONS, OFFICIAL, Outcome, candidate, films_of, outcomes

@@ -20,7 +20,7 @@ from neumonia.baselines.classify import fit_baseline, logistic_pipeline
 from neumonia.baselines.features import small_pixels
 from neumonia.datasets.phantoms import phantom_masks
 from neumonia.evaluation import binary_metrics, bootstrap_by_patient, mean_interval
-from neumonia.evaluation.comparison import paired_differences
+from neumonia.evaluation.intervals import paired_differences
 from neumonia.gradcam import grad_cam
 from neumonia.heat import outside_shares, pointing_game
 from neumonia.models.augmentation import augment

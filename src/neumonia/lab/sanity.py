@@ -18,8 +18,7 @@ from scipy.stats import rankdata
 
 from neumonia.errors import DataError
 from neumonia.evaluation import hierarchical_interval, mean_distribution, mean_interval
-from neumonia.evaluation.checks import check_both_classes, check_labels
-from neumonia.evaluation.patients import patient_codes
+from neumonia.evaluation.checks import check_both_classes, check_labels, patient_codes
 from neumonia.files import read_json, write_json
 from neumonia.gradcam import METHODS
 from neumonia.heat import check_maps

@@ -14,7 +14,7 @@ import numpy as np
 
 from neumonia.evaluation import binary_metrics, mean_distribution, metric_distributions
 from neumonia.evaluation.calibration import brier_score
-from neumonia.evaluation.comparison import hierarchical_interval
+from neumonia.evaluation.intervals import hierarchical_interval
 from neumonia.evaluation.thresholds import threshold_balanced
 from neumonia.files import digest, write_text
 from neumonia.splits import patient_groups

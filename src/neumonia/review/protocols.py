@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from neumonia.evaluation import METRIC_NAMES, binary_metrics, metric_distributions
-from neumonia.evaluation.comparison import hierarchical_interval, seed_spread
+from neumonia.evaluation.intervals import hierarchical_interval, seed_spread
 from neumonia.splits import patient_groups
 from neumonia.study import Config, Study
 from neumonia.training import sigmoid

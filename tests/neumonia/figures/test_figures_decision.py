@@ -29,11 +29,10 @@ def curve(labels, models):
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-@pytest.mark.parametrize("strategy", ["uniform", "quantile"])
-def test_la_fiabilidad_dibuja_cada_tabla(labels, models, number, strategy, faults, texts):
+def test_la_fiabilidad_dibuja_cada_tabla(labels, models, number, faults, texts):
     names = ["CNN", "VGG16", "VGG16 con temperatura"][:number]
     scores = dict(zip(names, [*models.values(), models["CNN"] ** 2], strict=False))
-    tables = {name: reliability_table(labels, p, 10, strategy) for name, p in scores.items()}
+    tables = {name: reliability_table(labels, p) for name, p in scores.items()}
     drawn = reliability_diagram(tables)
     assert faults(drawn) == []
     shown = texts(drawn)
@@ -43,8 +42,7 @@ def test_la_fiabilidad_dibuja_cada_tabla(labels, models, number, strategy, fault
         line = next(line for line in axes.lines if line.get_marker() not in ("None", "_"))
         assert line.get_xdata().tolist() == pytest.approx(table["mean_probability"].tolist())
         assert line.get_ydata().tolist() == pytest.approx(table["observed"].tolist())
-    if strategy == "uniform":
-        assert {str(n) for table in tables.values() for n in table["n"]} <= set(shown)
+    assert {str(n) for table in tables.values() for n in table["n"]} <= set(shown)
     assert f"{len(tables['CNN'])} tramos con 624 radiografías" in drawn.alt
 
 
