@@ -110,6 +110,15 @@ def test_una_receta_distinta_se_entrena_de_nuevo(published, tiny, tmp_path, monk
     assert len(lines) == 1 and "ya estaba" not in lines[0]
 
 
+def test_un_metodo_distinto_se_entrena_de_nuevo(published, tiny, monkeypatch):
+    before = outcomes(published)["cnn64-nada"][0].stamp["inputs"]
+    laboratory = Laboratory("maqueta", published)
+    recipe = TINY["cnn64-nada"].recipe
+    assert laboratory._inputs(recipe, "oficial", 0) == before
+    monkeypatch.setattr(robustness, "METHOD", robustness.METHOD + 1)
+    assert laboratory._inputs(recipe, "oficial", 0) != before
+
+
 def test_la_regla_es_el_peor_caso_y_la_primera_gana(published):
     table = rule_table(published)
     films = films_of(published)["val"]

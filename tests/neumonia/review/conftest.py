@@ -108,10 +108,10 @@ def write_exam(folder: Path) -> None:
         changed = moved[val, None] + rng.normal(0, 1, (val.sum(), len(ACQUISITIONS)))
         views = moved[:, None] + rng.normal(0, 0.2, (len(moved), 5))
         stamp = {
-            "inputs": {"data": "huella", "code": "fedcba9876543210"},
+            "inputs": {"data": "huella", "method": 1},
             "seconds": 1.5,
             "parameters": 7654321,
-            "code": {"commit": "abc"},
+            "code": {"commit": "abc", "source_digest": "fedcba9876543210"},
             "packages": {"tensorflow": "9", "keras": "9.8.7"},
             "machine": {"processor": "uno", "cores": 2},
         }
