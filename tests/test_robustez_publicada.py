@@ -9,7 +9,7 @@ import pytest
 from scipy.special import expit
 from sklearn import metrics
 
-from neumonia.lab.published import published_exam
+from neumonia.lab.exam import published_exam
 from neumonia.lab.robustness import ACQUISITIONS, candidate, films_of, outcomes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -124,7 +124,7 @@ def test_las_diferencias_son_pareadas(exam):
 def test_las_aperturas_se_cuentan():
     openings = published_exam("kermany", ROOT).openings
     assert openings["orden"].tolist() == list(range(1, len(openings) + 1))
-    assert openings.notna().all(axis=None)
+    assert openings.notna().all(axis=None) and openings.ne("").all(axis=None)
     before = json.loads((ROOT / "estudio/kermany/oficial/results.json").read_text("utf-8"))
     first = openings.iloc[0]
     for metric in ("roc_auc", "accuracy", "sensitivity", "specificity"):

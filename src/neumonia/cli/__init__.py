@@ -22,15 +22,7 @@ _EPILOG = """ejemplos:
 
 def build_parser() -> SpanishParser:
     """El analizador con todas las órdenes."""
-    from neumonia.cli import (
-        card,
-        data,
-        explain,
-        laboratory,
-        review,
-        robustness,
-        study,
-    )
+    from neumonia.cli import card, data, explain, laboratory, review, study
 
     parser = SpanishParser(prog="neumonia", description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument(
@@ -45,7 +37,7 @@ def build_parser() -> SpanishParser:
     study.add_table_command(add)
     laboratory.add_command(add)
     review.add_command(add)
-    robustness.add_command(add)
+    laboratory.add_exam_command(add)
     card.add_command(add)
     explain.add_command(add)
     return parser

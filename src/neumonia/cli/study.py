@@ -62,8 +62,8 @@ def config_from(options: argparse.Namespace) -> Config:
     chosen = {
         "NEUMONIA_DATOS": options.datos,
         "NEUMONIA_RAIZ": options.raiz,
-        "NEUMONIA_PARTICION": options.particion,
-        "NEUMONIA_SEMILLA": options.semilla,
+        "NEUMONIA_PARTICION": getattr(options, "particion", None),
+        "NEUMONIA_SEMILLA": getattr(options, "semilla", None),
     }
     given = {name: str(value) for name, value in chosen.items() if value is not None}
     return Config.from_environment({**os.environ, **given})
@@ -97,19 +97,19 @@ def seal(study: Study) -> str:
 def prepare(study: Study) -> None:
     """Calcula todos los productos del estudio, en orden, diciendo por dónde va."""
     config = study.config
-    _say(f"Datos: {config.dataset}, partición por {config.split}, semilla {config.seed}")
-    _say(f"Radiografías: {len(study.images)} de {config.size} x {config.size} píxeles")
+    say(f"Datos: {config.dataset}, partición por {config.split}, semilla {config.seed}")
+    say(f"Radiografías: {len(study.images)} de {config.size} x {config.size} píxeles")
     fresh = set(train_together(study, MODEL_TITLES))
     for name in study.networks:
         product = study.product(name)
         new = product.fresh or name in fresh
         done = f"{product.seconds:.0f} s" if new else "ya estaba"
-        _say(f"Modelo {MODEL_TITLES[name]}: {done}")
+        say(f"Modelo {MODEL_TITLES[name]}: {done}")
     if study.vgg16_missing is not None:
-        _say(f"Sin VGG16: {study.vgg16_missing}")
-    _say(f"Evaluación: {study.results['data']['balance']['test']['total']} radiografías de prueba")
+        say(f"Sin VGG16: {study.vgg16_missing}")
+    say(f"Evaluación: {study.results['data']['balance']['test']['total']} radiografías de prueba")
     for name in study.models:
-        _say(f"Mapas de {MODEL_TITLES[name]}: {len(study.maps(name)['row'])} ejemplos")
+        say(f"Mapas de {MODEL_TITLES[name]}: {len(study.maps(name)['row'])} ejemplos")
 
 
 def print_summary(study: Study) -> None:
@@ -123,5 +123,6 @@ def print_summary(study: Study) -> None:
     print()
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Escribe una línea de avance, aparte del resultado."""
     print(f"· {text}", file=sys.stderr, flush=True)

@@ -1,16 +1,19 @@
-"""De las predicciones del laboratorio a sus tablas: la regla, y lo que cada red hizo en la prueba.
+"""De las predicciones del laboratorio a sus tablas, y leerlas: la regla, y qué hizo cada red.
 
 La regla: gana la candidata con la mayor **peor** exactitud balanceada en las radiografías de
 validación pasadas por adquisiciones imitadas, en media de sus semillas. El umbral de cada red es el
 que hace mayor ese peor caso. Nada de la prueba interviene.
 """
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from neumonia.errors import DataError
 from neumonia.evaluation import binary_metrics
 from neumonia.evaluation.calibration import brier_score
 from neumonia.evaluation.intervals import (
@@ -19,8 +22,18 @@ from neumonia.evaluation.intervals import (
     percentile_interval,
 )
 from neumonia.evaluation.worst_case import worst_case, worst_case_distribution
-from neumonia.files import write_text
-from neumonia.lab.robustness import ACQUISITIONS, OFFICIAL, Outcome, candidate, films_of, outcomes
+from neumonia.files import project_root, write_text
+from neumonia.lab.robustness import (
+    ACQUISITIONS,
+    COMMAND,
+    OFFICIAL,
+    Candidate,
+    Outcome,
+    candidate,
+    films_of,
+    outcomes,
+)
+from neumonia.study.published import read_table
 
 METRICS = ("roc_auc", "accuracy", "sensitivity", "specificity")
 RESAMPLES = 1000
@@ -44,6 +57,8 @@ PAIRS = (
 )
 """Las comparaciones que el capítulo cuenta: cada una cambia una sola cosa, salvo la primera."""
 MEAN, TOGETHER = "media", "conjunto"
+Triple = tuple[float, float | None, float | None]
+_KEYS = ("network", "split", "part", "views", "threshold", "seed", "metric")
 
 
 def together(networks: list[Outcome]) -> Outcome:
@@ -199,29 +214,26 @@ def pairs_table(folder: Path, split: str = OFFICIAL) -> pd.DataFrame:
                 for i in (0, 1)
             )
             low, high = percentile_interval(samples)
-            row = _row("", metric, float(values), low, high, len(films))
-            del row["seed"]
-            rows.append({"network": first, "other": second, "split": split, **row})
+            where = {"network": first, "other": second, "split": split, "metric": metric}
+            rows.append(where | {"value": float(values), "low": low, "high": high, "n": len(films)})
     return pd.DataFrame(rows)
 
 
 def networks_table(folder: Path) -> pd.DataFrame:
     """De dónde salió cada red: título, tamaño, segundos, datos, código, versiones y máquina."""
     rows = []
-    for path in sorted(folder.iterdir()):
-        if not path.is_dir():
-            continue
-        for key, networks in outcomes(folder, path.name).items():
-            for one in networks:
-                stamp, recipe = one.stamp, candidate(key).recipe
+    for split in sorted(path.name for path in folder.iterdir() if path.is_dir()):
+        for key, networks in outcomes(folder, split).items():
+            one = candidate(key)
+            for stamp, seed in ((network.stamp, network.seed) for network in networks):
                 rows.append(
                     {
                         "network": key,
-                        "title": candidate(key).title,
-                        "split": one.split,
-                        "seed": one.seed,
-                        "size": recipe.size,
-                        "epochs": recipe.epochs,
+                        "title": one.title,
+                        "split": split,
+                        "seed": seed,
+                        "size": one.recipe.size,
+                        "epochs": one.recipe.epochs,
                         "parameters": stamp["parameters"],
                         "seconds": stamp["seconds"],
                         "data": stamp["inputs"]["data"],
@@ -250,3 +262,117 @@ def write_tables(folder: Path) -> None:
     for name, table in tables.items():
         text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
         write_text(folder / f"{name}.csv", text)
+
+
+@dataclass(frozen=True)
+class PublishedExam:
+    """Las tablas de un examen: se leen, no se calculan."""
+
+    folder: Path
+
+    @cached_property
+    def rule(self) -> pd.DataFrame:
+        """``examen.csv``, con índice ``network`` y de la mejor a la peor; véase ``rule_table``."""
+        return self._table("examen").set_index("network")
+
+    @cached_property
+    def measures(self) -> pd.DataFrame:
+        """``medidas.csv``; véase ``measures``."""
+        return self._table("medidas", "seed", "threshold")
+
+    @cached_property
+    def networks(self) -> pd.DataFrame:
+        """``redes.csv``: de dónde salió cada red y cuánto tardó."""
+        return self._table("redes")
+
+    @cached_property
+    def gaze(self) -> pd.DataFrame:
+        """``mirada.csv``; véase ``neumonia.lab.gaze``."""
+        return self._table("mirada")
+
+    @cached_property
+    def openings(self) -> pd.DataFrame:
+        """``aperturas.csv``: cada vez que se abrió la prueba oficial antes de este examen."""
+        return self._table("aperturas")
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """``parejas.csv``; véase ``pairs_table``."""
+        return self._table("parejas")
+
+    def difference(
+        self, network: str, other: str, metric: str, split: str = OFFICIAL
+    ) -> Triple | None:
+        """``(diferencia, baja, alta)`` pareada de dos candidatas; ``None`` si no está publicada."""
+        where = "network == @network and other == @other and metric == @metric and split == @split"
+        rows = self.pairs.query(where)
+        return None if rows.empty else tuple(rows.iloc[0][["value", "low", "high"]])
+
+    @property
+    def chosen(self) -> str:
+        """La candidata que ganó el examen."""
+        return str(self.rule.index[0])
+
+    @property
+    def winner(self) -> Candidate:
+        """Su título y su receta."""
+        return candidate(self.chosen)
+
+    def value(
+        self,
+        network: str,
+        metric: str,
+        seed: str = MEAN,
+        part: str = "test",
+        views: int = 1,
+        threshold: str = HALF,
+        split: str = OFFICIAL,
+    ) -> Triple:
+        """``(valor, bajo, alto)`` de una medida; los extremos son ``None`` si no tiene intervalo.
+
+        ``DataError`` si no está publicada.
+        """
+        wanted = (network, split, part, views, threshold, seed, metric)
+        try:
+            row = self._indexed.loc[wanted]
+        except KeyError as error:
+            raise DataError(f"No hay una medida {wanted} en {self.folder}.") from error
+        low, high = (None if np.isnan(row[end]) else float(row[end]) for end in ("low", "high"))
+        return float(row["value"]), low, high
+
+    def all_seeds(self, network: str, metric: str, **where: str | int) -> list[float]:
+        """El valor de cada red suelta, en el orden de sus semillas."""
+        seeds = self.networks.query("network == @network and split == @OFFICIAL")["seed"]
+        return [self.value(network, metric, seed=str(seed), **where)[0] for seed in sorted(seeds)]
+
+    @property
+    def threshold(self) -> float:
+        """El umbral del examen para la elegida, que promedia los logits de sus semillas."""
+        labels = films_of(self.folder)["val"]["label"].to_numpy()
+        return float(expit(worst_case(labels, self._winning.val).threshold))
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """Prueba oficial de la elegida: ``image_id, patient, subtype, label, split`` y ``p``.
+
+        ``p`` promedia los logits de sus semillas y de las cinco vistas.
+        """
+        table = films_of(self.folder)["test"]
+        return table.assign(p=expit(self._winning.test_views.mean(axis=1)))
+
+    @cached_property
+    def _winning(self):
+        return together(outcomes(self.folder)[self.chosen])
+
+    @cached_property
+    def _indexed(self) -> pd.DataFrame:
+        return self.measures.set_index(list(_KEYS))
+
+    def _table(self, name: str, *text: str) -> pd.DataFrame:
+        return read_table(self.folder / f"{name}.csv", COMMAND, text)
+
+
+def published_exam(dataset: str = "kermany", root: Path | None = None) -> PublishedExam | None:
+    """El examen en ``estudio/<dataset>/robustez/`` del proyecto, o ``None`` si no lo hay."""
+    folder = (root or project_root()) / "estudio" / dataset / "robustez"
+    return PublishedExam(folder) if (folder / "examen.csv").is_file() else None

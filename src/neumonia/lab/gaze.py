@@ -21,28 +21,19 @@ from neumonia.baselines.features import small_pixels
 from neumonia.datasets.phantoms import phantom_masks
 from neumonia.evaluation import binary_metrics, bootstrap_by_patient, mean_interval
 from neumonia.evaluation.intervals import paired_differences
+from neumonia.files import write_text
 from neumonia.gradcam import grad_cam
 from neumonia.heat import outside_shares, pointing_game
 from neumonia.models.augmentation import augment
 from neumonia.study import ROBUST, Config, Study
-from neumonia.study.parts import write_part
+from neumonia.study.provenance import sign
 
 SEEDS = (0, 1, 2)
 METHODS = ("grad_cam", "hires_cam")
 PLAIN = "cnn"
 DIFFERENCE = "diferencia"
-COLUMNS = (
-    "experiment",
-    "seed",
-    "network",
-    "method",
-    "label",
-    "metric",
-    "value",
-    "low",
-    "high",
-    "n",
-)
+KEYS = ("experiment", "seed", "network", "method", "label", "metric")
+COLUMNS = (*KEYS, "value", "low", "high", "n")
 _CLASSES = ("NORMAL", "PNEUMONIA")
 _COPIES = 8
 _TOGETHER = 128
@@ -59,13 +50,9 @@ def run_gaze(
 ) -> Path:
     """Mide todo y escribe ``mirada.csv``, con las columnas ``COLUMNS``, y de dónde salió.
 
-    Parameters
-    ----------
-    real, phantoms : Config
-        El estudio de radiografías reales, con la prueba oficial, y el de la maqueta; los dos con
-        ``epochs_robust``.
-    originals : Path, optional
-        Carpeta o zip con archivos originales: con ellos, además, su proporción por clase.
+    ``real`` es el estudio de radiografías reales, con la prueba oficial, y ``phantoms`` el de la
+    maqueta; los dos con ``epochs_robust``. Con ``originals`` (carpeta o zip de archivos
+    originales), además, su proporción por clase.
     """
     rows: list[dict[str, Any]] = []
     used: list[Study] = []
@@ -85,14 +72,15 @@ def run_gaze(
         rows += _stamped(real.seed, proportions(originals))
     table = pd.DataFrame(rows)[list(COLUMNS)]
     text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    write_part(folder, "mirada", {"seeds": list(seeds)}, {"mirada.csv": text}, used)
-    return folder / "mirada.csv"
+    path = Path(folder) / "mirada.csv"
+    write_text(path, text)
+    sign(path.parent, "mirada", used)
+    return path
 
 
 def heat(study: Study) -> list[dict[str, Any]]:
     """Qué parte del calor cae fuera del tórax, en cada clase de la prueba."""
-    test = study.rows("test")
-    labels, patients = study.labels[test], study.dataset.manifest["patient"].to_numpy()[test]
+    test, labels, patients = _test(study)
     rows = []
     for method in METHODS:
         shares = {name: _outside(study, name, method, test) for name in (PLAIN, ROBUST)}
@@ -101,10 +89,7 @@ def heat(study: Study) -> list[dict[str, Any]]:
         for label in (0, 1):
             mine = both & (labels == label)
             values = {name: share[mine] for name, share in shares.items()}
-            rows += _paired(
-                values, patients[mine], experiment="calor", method=method, label=_CLASSES[label],
-                metric="outside",
-            )  # fmt: skip
+            rows += _paired(values, patients[mine], "calor", method, label, "outside")
     return rows
 
 
@@ -118,9 +103,8 @@ def _outside(study: Study, name: str, method: str, rows: np.ndarray) -> np.ndarr
 
 def pointing(study: Study) -> list[dict[str, Any]]:
     """Si el punto más caliente cae en la opacidad, en las neumonías de prueba de la maqueta."""
-    test = study.rows("test")
-    sick = test[study.labels[test] == 1]
-    patients = study.dataset.manifest["patient"].to_numpy()[sick]
+    test, labels, patients = _test(study)
+    sick = test[labels == 1]
     films = np.asarray(study.images[sick])
     masks = phantom_masks(study.dataset, sick, study.config.size)
     rows = []
@@ -129,10 +113,7 @@ def pointing(study: Study) -> list[dict[str, Any]]:
             name: pointing_game(grad_cam(study.model(name), films, method=method), masks)
             for name in (PLAIN, ROBUST)
         }
-        rows += _paired(
-            values, patients, experiment="maqueta", method=method, label=_CLASSES[1],
-            metric="pointing_game",
-        )  # fmt: skip
+        rows += _paired(values, patients[labels == 1], "maqueta", method, 1, "pointing_game")
     return rows
 
 
@@ -144,8 +125,7 @@ def habits(study: Study) -> list[dict[str, Any]]:
     """
     statistics = acquisition_statistics(np.asarray(study.images)).to_numpy()
     habit = fit_baseline(statistics, study.labels, study.split).probability
-    test = study.rows("test")
-    labels, patients = study.labels[test], study.dataset.manifest["patient"].to_numpy()[test]
+    test, labels, patients = _test(study)
     rows = []
     for label in (0, 1):
         mine = labels == label
@@ -154,16 +134,13 @@ def habits(study: Study) -> list[dict[str, Any]]:
             name: reference * _standardised(study.logits(name)[test][mine])
             for name in (PLAIN, ROBUST)
         }
-        rows += _paired(
-            values, patients[mine], experiment="costumbre", method="", label=_CLASSES[label],
-            metric="spearman",
-        )  # fmt: skip
+        rows += _paired(values, patients[mine], "costumbre", "", label, "spearman")
     return rows
 
 
 def regression(study: Study) -> list[dict[str, Any]]:
     """La regresión logística sobre los píxeles, con y sin el mismo aumento: área en la prueba."""
-    train, test = study.rows("train"), study.rows("test")
+    train, (test, truth, patients) = study.rows("train"), _test(study)
     films, labels = np.asarray(study.images), study.labels
     copies = [films[train], *(augment(films[train], seed) for seed in range(_COPIES))]
     pixels = [small_pixels(copy) for copy in copies]
@@ -171,39 +148,40 @@ def regression(study: Study) -> list[dict[str, Any]]:
     for name, used in ((PLAIN, pixels[:1]), (ROBUST, pixels)):
         model = logistic_pipeline().fit(np.concatenate(used), np.tile(labels[train], len(used)))
         scores[name] = model.predict_proba(small_pixels(films[test]))[:, 1]
-    patients = study.dataset.manifest["patient"].to_numpy()[test]
     rows = []
     common = {"experiment": "regresion", "method": "", "label": "", "metric": "roc_auc"}
     for name, values in scores.items():
-        low, high = bootstrap_by_patient(labels[test], values, patients)
-        area = binary_metrics(labels[test], values)["roc_auc"]
+        low, high = bootstrap_by_patient(truth, values, patients)
+        area = binary_metrics(truth, values)["roc_auc"]
         rows.append(
             common | {"network": name, "value": area, "low": low, "high": high, "n": len(test)}
         )
-    change = paired_differences(
-        labels[test], scores[ROBUST], scores[PLAIN], patients, metrics=("roc_auc",)
-    ).loc["roc_auc"]
+    pair = (scores[ROBUST], scores[PLAIN])
+    change = paired_differences(truth, *pair, patients, metrics=("roc_auc",)).loc["roc_auc"]
     return [*rows, common | {"network": DIFFERENCE, **change.to_dict(), "n": len(test)}]
 
 
 def proportions(originals: Path) -> list[dict[str, Any]]:
     """Ancho entre alto de los archivos originales: cuantiles por clase."""
     table = file_properties(originals).table
-    rows = []
-    for label, group in table.groupby("label"):
-        for name, rank in _QUANTILES.items():
-            rows.append(
-                {
-                    "experiment": "proporcion",
-                    "network": "",
-                    "method": "",
-                    "label": _CLASSES[int(label)],
-                    "metric": name,
-                    "value": float(group["aspect"].quantile(rank)),
-                    "n": len(group),
-                }
-            )
-    return rows
+    common = {"experiment": "proporcion", "network": "", "method": ""}
+    return [
+        {
+            **common,
+            "label": _CLASSES[int(label)],
+            "metric": name,
+            "value": float(group["aspect"].quantile(rank)),
+            "n": len(group),
+        }
+        for label, group in table.groupby("label")
+        for name, rank in _QUANTILES.items()
+    ]
+
+
+def _test(study: Study) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Posiciones, etiquetas y pacientes de la prueba."""
+    rows = study.rows("test")
+    return rows, study.labels[rows], study.dataset.manifest["patient"].to_numpy()[rows]
 
 
 def _standardised(values: np.ndarray) -> np.ndarray:
@@ -212,16 +190,20 @@ def _standardised(values: np.ndarray) -> np.ndarray:
 
 
 def _paired(
-    values: dict[str, np.ndarray], patients: np.ndarray, **common: str
+    values: dict[str, np.ndarray],
+    patients: np.ndarray,
+    experiment: str,
+    method: str,
+    label: int,
+    metric: str,
 ) -> list[dict[str, Any]]:
     """La media de cada red y la de su diferencia, robusta menos la de siempre, por paciente."""
     values = values | {DIFFERENCE: values[ROBUST] - values[PLAIN]}
+    where = {"experiment": experiment, "method": method, "label": _CLASSES[label], "metric": metric}
     rows = []
     for name, mine in values.items():
-        value, low, high = mean_interval(mine, patients)
-        rows.append(
-            {**common, "network": name, "value": value, "low": low, "high": high, "n": len(mine)}
-        )
+        measured = dict(zip(("value", "low", "high"), mean_interval(mine, patients), strict=True))
+        rows.append({**where, "network": name, **measured, "n": len(mine)})
     return rows
 
 

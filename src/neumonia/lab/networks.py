@@ -12,7 +12,7 @@ import numpy as np
 from neumonia.errors import ConfigError, DataError
 from neumonia.evaluation import binary_metrics, bootstrap_by_patient
 from neumonia.gradcam import METHODS, conv_layers, explainer
-from neumonia.study import Study, recipes
+from neumonia.study import Study
 from neumonia.training import sigmoid
 
 if TYPE_CHECKING:
@@ -163,8 +163,8 @@ def open_network(study: Study, key: str) -> Network:
 
 def _pooled(study: Study) -> Path:
     c = study.config
-    recipe = recipes.training_recipe(
-        study, POOLED_EPOCHS, c.patience_cnn, c.batch_cnn, "neumonia.models.pooled_cnn"
+    recipe = study.training_recipe(
+        POOLED_EPOCHS, c.patience_cnn, c.batch_cnn, "neumonia.models.pooled_cnn"
     )
     return study.store.get(
         "cnn_promedio", recipe, lambda folder: _train_pooled(study, folder)

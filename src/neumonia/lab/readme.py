@@ -8,7 +8,7 @@ import pandas as pd
 from neumonia.errors import DataError
 from neumonia.evaluation import to_markdown
 from neumonia.files import write_text
-from neumonia.lab.published import EXAM, TOGETHER, PublishedExam, published_exam
+from neumonia.lab.exam import EXAM, TOGETHER, PublishedExam, published_exam
 from neumonia.lab.robustness import MINIATURE, OFFICIAL, SMALL, candidate
 from neumonia.study.export import MODEL_TITLES
 from neumonia.study.published import Published
@@ -49,8 +49,7 @@ def results_table(studies: Iterable[Published]) -> pd.DataFrame:
 def find_studies(root: Path) -> list[Published]:
     """Los estudios de dos redes publicados bajo ``root/estudio``, por partición descendente."""
     folders = [path.parent for path in (root / "estudio").glob("*/*/results.json")]
-    studies = [Published(folder) for folder in sorted(folders, reverse=True)]
-    return studies
+    return [Published(folder) for folder in sorted(folders, reverse=True)]
 
 
 def extra_rows(root: Path) -> list[dict[str, str]]:
@@ -88,13 +87,7 @@ def _cell(value: float, low: float, high: float) -> str:
 
 
 def table_block(root: Path) -> str:
-    """El bloque del README: marcas, tabla y una línea de cómo se leen los intervalos.
-
-    Raises
-    ------
-    DataError
-        Si no hay estudios publicados.
-    """
+    """El bloque del README, con sus marcas; ``DataError`` si no hay estudios publicados."""
     studies = find_studies(root)
     if not studies:
         raise DataError(f"No hay estudios publicados en {root / 'estudio'}.")
@@ -105,10 +98,7 @@ def table_block(root: Path) -> str:
 def update_readme(path: Path) -> None:
     """Sustituye la tabla de ``path`` por la de los estudios publicados junto a él.
 
-    Raises
-    ------
-    DataError
-        Si faltan el archivo, las marcas o los estudios.
+    ``DataError`` si faltan el archivo, las marcas o los estudios.
     """
     if not path.is_file():
         raise DataError(f"No existe {path}.")

@@ -27,8 +27,10 @@ from neumonia.models.augmentation import CHANGES
 from neumonia.robust import Recipe, build, fit, view_logits
 from neumonia.splits import make_split
 from neumonia.study.provenance import data_origin, environment
+from neumonia.study.published import read_table
 from neumonia.study.weights import WeightsMemory
 
+COMMAND = "neumonia robustez --salida DIR"
 ORIGINAL = "original"
 ACQUISITIONS = (ORIGINAL, *SIMULATED)
 OFFICIAL = "oficial"
@@ -96,8 +98,7 @@ class Outcome:
 
     Parameters
     ----------
-    network, split, seed
-        De qué candidata, con qué partición y con qué semilla.
+    network, split, seed : de qué candidata, con qué partición y con qué semilla
     val : float32 (n, 14)
         Logits de validación; una columna por cada ``ACQUISITIONS``.
     val_views, test_views : float32 (n, 5), (m, 5)
@@ -147,16 +148,8 @@ def candidate(key: str) -> Candidate:
 class Laboratory:
     """Los datos y la carpeta de un examen.
 
-    Parameters
-    ----------
-    dataset : {"kermany", "kermany64", "pneumoniamnist"}
-        Con ``kermany64`` solo se entrenan las redes de 64 píxeles.
-    root : Path, optional
-        Dónde están los datos.
-    folder : Path
-        Donde se publica.
-    report : callable
-        Recibe una línea de avance.
+    ``dataset`` es ``"kermany"``, ``"kermany64"`` (solo las redes de 64 píxeles) o
+    ``"pneumoniamnist"``; ``folder``, donde se publica; ``report`` recibe una línea de avance.
     """
 
     def __init__(
@@ -176,10 +169,7 @@ class Laboratory:
     def run(self, only: tuple[str, ...] = ()) -> None:
         """Entrena lo que falte de ``only`` (por omisión, todo) y escribe un archivo por red.
 
-        Raises
-        ------
-        ConfigError
-            Si alguna de ``only`` no está en la lista.
+        ``ConfigError``, antes de empezar, si alguna de ``only`` no está en la lista.
         """
         for key in only:
             candidate(key)
@@ -245,7 +235,8 @@ class Laboratory:
             "data": data_origin(self.dataset),
             **environment(),
         }
-        write_text(path.parent / "radiografias.csv", _csv(films[films["split"] != "train"]))
+        written = films[films["split"] != "train"].to_csv(index=False, lineterminator="\n")
+        write_text(path.parent / "radiografias.csv", written)
         arrays = {
             "val": np.stack(changed, axis=1),
             "val_views": view_logits(model, val),
@@ -261,12 +252,9 @@ class Laboratory:
 
 
 def outcomes(folder: Path, split: str = OFFICIAL) -> dict[str, list[Outcome]]:
-    """Las redes ya entrenadas de ``folder``, por candidata y en el orden de la lista.
+    """Las redes entrenadas de ``folder``, por candidata y en el orden de la lista.
 
-    Raises
-    ------
-    DataError
-        Si no hay ninguna.
+    ``DataError`` si no hay ninguna.
     """
     found: dict[str, list[Outcome]] = {}
     for key, one in (CANDIDATES | MINIATURES).items():
@@ -276,8 +264,7 @@ def outcomes(folder: Path, split: str = OFFICIAL) -> dict[str, list[Outcome]]:
             found[key] = mine
     if not found:
         raise DataError(
-            f"En {folder} no hay redes de la partición {split!r}. Se entrenan con: "
-            "neumonia robustez --salida " + str(folder)
+            f"En {folder} no hay redes de la partición {split!r}. Se entrenan con «{COMMAND}»."
         )
     return found
 
@@ -285,12 +272,7 @@ def outcomes(folder: Path, split: str = OFFICIAL) -> dict[str, list[Outcome]]:
 def films_of(folder: Path, split: str = OFFICIAL) -> dict[str, pd.DataFrame]:
     """``"val"`` y ``"test"`` → ``image_id, patient, subtype, label`` de sus filas, en orden."""
     path = Path(folder) / split / "radiografias.csv"
-    try:
-        table = pd.read_csv(
-            path, keep_default_na=False, dtype={"patient": str, "subtype": str, "image_id": str}
-        )
-    except (OSError, ValueError) as error:
-        raise DataError(f"No se puede leer {path} ({error}): hagámosla de nuevo.") from error
+    table = read_table(path, COMMAND, text=("patient", "subtype", "image_id"))
     return {part: table[table["split"] == part].reset_index(drop=True) for part in ("val", "test")}
 
 
@@ -304,7 +286,3 @@ def _read(path: Path) -> Outcome | None:
         return None
     key, seed = path.stem.rsplit("-", 1)
     return Outcome(key, path.parent.name, int(seed), stamp=stamp, **arrays)
-
-
-def _csv(table: pd.DataFrame) -> str:
-    return table.to_csv(index=False, lineterminator="\n")

@@ -25,7 +25,7 @@ from neumonia.heat import check_maps
 from neumonia.lab.networks import SLOW, Exam, Explain, Network
 from neumonia.models.backend import layer_seeds, load_keras
 from neumonia.models.layers import walk_layers
-from neumonia.study import Study, recipes
+from neumonia.study import Study
 
 if TYPE_CHECKING:
     import keras
@@ -311,7 +311,7 @@ def _measure(
 def _memorised(study: Study, key: str, rows: np.ndarray, labels: np.ndarray) -> Path:
     epochs = _MEMORY_EPOCHS[key]
     recipe = {
-        **recipes.training_recipe(study, epochs, epochs, 32, f"neumonia.models.{key}"),
+        **study.training_recipe(epochs, epochs, 32, f"neumonia.models.{key}"),
         "rows": rows.tolist(),
         "labels": labels[rows].tolist(),
         "weights": study.vgg16_weights.sha256 if key == "vgg16" else None,

@@ -10,7 +10,6 @@ from neumonia.evaluation import mean_interval, wilson_interval
 from neumonia.files import read_json, write_json
 from neumonia.likeness import probes
 from neumonia.likeness.rule import ALARM, Likeness, fit_likeness
-from neumonia.study.recipes import images_recipe
 from neumonia.study.store import code_digest
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def _build(study: "Study", folder: Path) -> None:
 
 def _recipe(study: "Study") -> dict[str, Any]:
     code = code_digest(*(f"neumonia.likeness.{part}" for part in _CODE))
-    return {"images": images_recipe(study), "split": study.split_digest, "code": code}
+    return {"images": study.images_recipe, "split": study.split_digest, "code": code}
 
 
 def _measure(study: "Study", fitted: Likeness, seed: int) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from neumonia.errors import DataError
-from neumonia.lab.published import EXAM, TOGETHER, PublishedExam, published_exam
+from neumonia.lab.exam import EXAM, TOGETHER, PublishedExam, published_exam
 from neumonia.review import card_tables, card_text
 from neumonia.review.card_caveats import caveats
 from neumonia.review.card_tables import METRICS

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from neumonia.lab.published import EXAM
+from neumonia.lab.exam import EXAM
 from neumonia.review.sections import CHOSEN, EXAMS, PENDING, TITLES, bullets, triple
 from neumonia.review.subgroups import SUBGROUPS
 from neumonia.text import interval

@@ -9,7 +9,7 @@ from neumonia.study.results import THRESHOLD
 from neumonia.text import interval, number
 
 if TYPE_CHECKING:
-    from neumonia.lab.published import PublishedExam
+    from neumonia.lab.exam import PublishedExam
     from neumonia.review.card import ModelCard
 
 USE = """**Para qué se hizo.** Para enseñar a entrenar, evaluar y explicar una red con radiografías

@@ -18,7 +18,7 @@ from neumonia.evaluation.intervals import hierarchical_interval
 from neumonia.evaluation.thresholds import threshold_balanced
 from neumonia.files import digest, write_text
 from neumonia.splits import patient_groups
-from neumonia.study import Config, Study, recipes
+from neumonia.study import Config, Study
 from neumonia.study.store import Product, code_digest
 from neumonia.training import sigmoid
 
@@ -163,7 +163,7 @@ def trained_head(study: Study, strategy: Strategy) -> Product:
     """La cabeza de VGG16 entrenada con ``strategy``: ``logits.npy`` e ``history.csv``."""
     options = (strategy.bias, strategy.weights, strategy.balanced)
     recipe = {
-        **recipes.vgg16_recipe(study),
+        **study.recipe("vgg16"),
         "imbalance": options,
         "strategies": code_digest(__name__),
     }

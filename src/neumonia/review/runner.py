@@ -1,17 +1,19 @@
 """Las partes de la revisión: cada una se calcula sola, se guarda al terminar y no se repite."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neumonia.errors import ConfigError
+from neumonia.errors import ConfigError, DataError
+from neumonia.files import read_json, write_json
 from neumonia.review.imbalance import run_imbalance
 from neumonia.review.originals import measure_originals
 from neumonia.review.protocols import run_protocols
 from neumonia.review.shortcuts import run_shortcuts
 from neumonia.study import Config, Study
-from neumonia.study.parts import read_part, write_part
+from neumonia.study.provenance import sign
 
 SEEDS = (0, 1, 2, 3, 4)
 # La CNN se entrena cinco veces por protocolo: con 64 píxeles cada una tarda un minuto y pico.
@@ -64,8 +66,11 @@ class Review:
             used.append(study)
             return study
 
-        results, files = PARTS[name](self, open_one)
-        return write_part(self.folder, name, results, files, used)
+        results = PARTS[name](self, open_one)
+        path = self.folder / f"{name}.json"
+        write_json(path, results)
+        sign(self.folder, name, used)
+        return path
 
     def read(self, name: str) -> dict[str, Any]:
         """Los resultados ya publicados de la parte ``name``.
@@ -75,28 +80,34 @@ class Review:
         DataError
             Si aún no se ha calculado.
         """
-        return read_part(self.folder, name, "revision")
+        path = self.folder / f"{name}.json"
+        if not path.exists():
+            raise DataError(
+                f"Falta {path.name}: calculemos antes esa parte con "
+                f"«neumonia revision {name} --salida {os.path.relpath(self.folder)}»."
+            )
+        return read_json(path)
 
 
-Part = tuple[dict[str, Any], dict[str, str]]
+Part = dict[str, Any]
 
 
 def _protocols(review: Review, open_one: Callable[[Config], Study]) -> Part:
     base = review.base
     small = CNN_CHANGES if base.dataset == "kermany" else {}
     configs = {"vgg16": base, "cnn": base.with_changes(**small)}
-    return run_protocols(configs, review.seeds, open_one, review.report), {}
+    return run_protocols(configs, review.seeds, open_one, review.report)
 
 
 def _imbalance(review: Review, open_one: Callable[[Config], Study]) -> Part:
     splits = ("paciente", "oficial")
-    return run_imbalance(review.base, splits, review.seeds, open_one, review.report), {}
+    return run_imbalance(review.base, splits, review.seeds, open_one, review.report)
 
 
 def _shortcuts(review: Review, open_one: Callable[[Config], Study]) -> Part:
     # Primero los archivos: si la ruta está mal, se sabe en segundos y no al final.
     files = {} if review.originals is None else {"files": measure_originals(review.originals)}
-    return run_shortcuts(review.base, open_one, review.report) | files, {}
+    return run_shortcuts(review.base, open_one, review.report) | files
 
 
 PARTS: dict[str, Callable[[Review, Callable[[Config], Study]], Part]] = {

@@ -25,7 +25,7 @@ from neumonia.baselines import (
 )
 from neumonia.models.weights import ResolvedWeights
 from neumonia.splits import patient_groups
-from neumonia.study import Config, Study, recipes
+from neumonia.study import Config, Study
 from neumonia.study.store import code_digest
 from neumonia.training import sigmoid
 
@@ -113,7 +113,7 @@ def _pooled_features(study: Study, report: Callable[[str], None]) -> dict[str, n
 def _pooled(study: Study, weights: ResolvedWeights | int) -> np.ndarray:
     imagenet = isinstance(weights, ResolvedWeights)
     recipe = {
-        "images": recipes.images_recipe(study),
+        "images": study.images_recipe,
         "weights": weights.sha256 if imagenet else f"azar {weights}",
         "precision": study.config.precision,
         "code": code_digest("neumonia.models.vgg16", "neumonia.models.random_vgg16", __name__),

@@ -11,36 +11,22 @@ from neumonia.datasets import NAMES
 from neumonia.errors import ConfigError
 from neumonia.splits import KINDS
 
+_NO_ROBUST = {"batch_cnn": 16, "epochs_robust": 0}
 # Lo que otros datos cambian: el tamaño de la imagen, la partición y cuánto hay que entrenar.
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "kermany64": {},
-    "maqueta": {"size": 128, "epochs_cnn": 15, "batch_cnn": 16, "epochs_robust": 0},
-    "kermany": {
-        "size": 150,
-        "epochs_cnn": 20,
-        "patience_cnn": 6,
-        "batch_cnn": 16,
-        "epochs_robust": 0,
-    },
+    "maqueta": {"size": 128, "epochs_cnn": 15, **_NO_ROBUST},
+    "kermany": {"size": 150, "epochs_cnn": 20, "patience_cnn": 6, **_NO_ROBUST},
     # VGG16 no admite imágenes de menos de 32 píxeles.
-    "pneumoniamnist": {
-        "size": 56,
-        "split": "oficial",
-        "epochs_cnn": 15,
-        "batch_cnn": 16,
-        "epochs_robust": 0,
-    },
+    "pneumoniamnist": {"size": 56, "split": "oficial", "epochs_cnn": 15, **_NO_ROBUST},
 }
 _PRECISIONS = ("float32", "mixed_bfloat16")
-_COUNTS = (
-    "epochs_cnn",
-    "epochs_head",
-    "patience_cnn",
-    "patience_head",
-    "batch_cnn",
-    "batch_head",
-    "n_films",
-)
+_MINIMUM = {
+    "size": 32,
+    "epochs_robust": 0,
+    **dict.fromkeys(("epochs_cnn", "epochs_head", "patience_cnn", "patience_head"), 1),
+    **dict.fromkeys(("batch_cnn", "batch_head", "n_films"), 1),
+}
 # El mayor que admiten a la vez NumPy, scikit-learn y Keras.
 _MAX_SEED = 2**32 - 1
 
@@ -70,8 +56,7 @@ class Config:
         Aritmética de VGG16 y de la CNN; la segunda solo conviene si el procesador la trae.
     n_films : int
         Radiografías de la maqueta; las otras fuentes lo ignoran.
-    difficulty : float en [0, 1]
-        Dificultad de la maqueta.
+    difficulty : float en [0, 1], de la maqueta
     data_seed : int, optional
         Semilla de la maqueta; sin ella, ``seed``. Sirve para repetir un entrenamiento con otra
         semilla sobre las mismas radiografías. Las otras fuentes la ignoran.
@@ -79,10 +64,7 @@ class Config:
         Dónde están los datos. No forma parte de la identidad del estudio: la huella de los
         datos, sí.
 
-    Raises
-    ------
-    ConfigError
-        Si algún valor está fuera de su dominio.
+    Un valor fuera de su dominio es un ``ConfigError``.
     """
 
     dataset: str = "kermany64"
@@ -111,14 +93,16 @@ class Config:
             raise ConfigError(f"--semilla no puede pasar de {_MAX_SEED}; llegó {self.seed}.")
         if self.data_seed is not None:
             _at_least("data_seed", self.data_seed, 0)
-        _at_least("size", self.size, 32)
-        _at_least("epochs_robust", self.epochs_robust, 0)
-        for name in _COUNTS:
-            _at_least(name, getattr(self, name), 1)
+        for name, minimum in _MINIMUM.items():
+            _at_least(name, getattr(self, name), minimum)
+        number = isinstance(self.difficulty, int | float) and not isinstance(self.difficulty, bool)
+        if not number or not 0 <= self.difficulty <= 1:
+            raise ConfigError(f"difficulty debe ser un número de 0 a 1; llegó {self.difficulty!r}.")
+        if not isinstance(self.root, str | Path | None):
+            raise ConfigError(f"root debe ser una ruta; llegó {self.root!r}.")
         # Un mismo estudio no debe tener dos identidades según se escriba 1 o 1.0, texto o Path.
-        object.__setattr__(self, "difficulty", _fraction("difficulty", self.difficulty))
-        if self.root is not None:
-            object.__setattr__(self, "root", _path("root", self.root))
+        object.__setattr__(self, "difficulty", float(self.difficulty))
+        object.__setattr__(self, "root", None if self.root is None else Path(self.root))
 
     @classmethod
     def create(cls, dataset: str = "kermany64", **changes: Any) -> Self:
@@ -144,7 +128,7 @@ class Config:
         if environ.get("NEUMONIA_PARTICION"):
             changes["split"] = environ["NEUMONIA_PARTICION"]
         if environ.get("NEUMONIA_SEMILLA"):
-            changes["seed"] = _integer("NEUMONIA_SEMILLA", environ["NEUMONIA_SEMILLA"])
+            changes["seed"] = _seed(environ["NEUMONIA_SEMILLA"])
         if environ.get("NEUMONIA_RAIZ"):
             changes["root"] = Path(environ["NEUMONIA_RAIZ"])
         return cls.create(environ.get("NEUMONIA_DATOS") or dataset or "kermany64", **changes)
@@ -185,24 +169,11 @@ def _at_least(name: str, value: Any, minimum: int) -> None:
         raise ConfigError(f"{name} debe ser un entero de al menos {minimum}; llegó {value!r}.")
 
 
-def _fraction(name: str, value: Any) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 <= value <= 1:
-        raise ConfigError(f"{name} debe ser un número de 0 a 1; llegó {value!r}.")
-    return float(value)
-
-
-def _path(name: str, value: Any) -> Path:
-    if not isinstance(value, str | Path):
-        raise ConfigError(f"{name} debe ser una ruta; llegó {value!r}.")
-    return Path(value)
-
-
-def _integer(name: str, text: str) -> int:
+def _seed(text: str) -> int:
     try:
         return int(text)
     except ValueError as error:
-        raise ConfigError(f"{name} debe ser un entero; llegó {text!r}.") from error
+        raise ConfigError(f"NEUMONIA_SEMILLA debe ser un entero; llegó {text!r}.") from error
 
 
 def _adjustments(text: str | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Un experimento: se calcula una vez, se guarda, y se publica como una tabla con su procedencia."""
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,15 +10,15 @@ from typing import Any
 import pandas as pd
 
 from neumonia.errors import DataError
-from neumonia.files import project_root, read_json, write_text
+from neumonia.files import atomic_path, project_root, read_json, write_text
 from neumonia.study.config import Config
-from neumonia.study.parts import publish_part
 from neumonia.study.pipeline import Study
+from neumonia.study.provenance import sign
+from neumonia.study.published import read_table
 
 COLUMNS = ("experiment", "network", "method", "metric", "value", "low", "high", "n")
 """Las columnas que toda tabla tiene; un experimento puede añadir otras."""
 FIGURES = "figures"
-_NUMBERS = ("value", "low", "high", "n")
 
 
 @dataclass(eq=False)
@@ -71,13 +72,7 @@ class Experiment:
 
 
 def run_experiment(experiment: Experiment, bench: Bench, folder: Path) -> Path:
-    """Calcula el experimento, si no estaba, y publica ``<name>.csv``, sus figuras y su firma.
-
-    Returns
-    -------
-    Path
-        La tabla publicada.
-    """
+    """Calcula el experimento, si no estaba, y publica su tabla, que devuelve, figuras y firma."""
     study = Study(bench.base, progress=False)
     recipe = {
         "experiment": experiment.name,
@@ -93,8 +88,12 @@ def run_experiment(experiment: Experiment, bench: Bench, folder: Path) -> Path:
         write_text(product / f"{experiment.name}.csv", tidy_text(table, experiment.name))
 
     found = study.store.get(f"experimento-{experiment.name}", recipe, build)
-    publish_part(found.folder, Path(folder), experiment.name, [study, *bench.used])
-    return Path(folder) / f"{experiment.name}.csv"
+    folder = Path(folder)
+    for source in (found.folder / f"{experiment.name}.csv", *found.folder.rglob("*.png")):
+        with atomic_path(folder / source.relative_to(found.folder)) as temporary:
+            shutil.copyfile(source, temporary)
+    sign(folder, experiment.name, [study, *bench.used])
+    return folder / f"{experiment.name}.csv"
 
 
 def tidy_text(table: pd.DataFrame, name: str) -> str:
@@ -116,28 +115,12 @@ class PublishedTables:
         return (self.folder / f"{name}.csv").is_file()
 
     def table(self, name: str) -> pd.DataFrame:
-        """La tabla de un experimento; los textos que faltan son ``""`` y los números, NaN.
-
-        Raises
-        ------
-        DataError
-            Si no está publicado, con la orden que lo hace, o no se puede leer.
-        """
-        path = self.folder / f"{name}.csv"
-        if not path.is_file():
-            raise DataError(
-                f"Falta {path.name}: calculémoslo antes con «neumonia laboratorio {name} "
-                f"--datos {self.folder.name} --salida {os.path.relpath(self.folder)}»."
-            )
-        try:
-            table = pd.read_csv(path, keep_default_na=False, na_values=[""])
-        except (OSError, ValueError) as error:
-            raise DataError(f"No se puede leer {path} ({error}): hagámoslo de nuevo.") from error
-        for column in table:
-            empty = table[column].isna().all() and column not in _NUMBERS
-            if empty or not pd.api.types.is_numeric_dtype(table[column]):
-                table[column] = table[column].astype(object).where(table[column].notna(), "")
-        return table
+        """La tabla de un experimento; véase ``read_table``."""
+        return read_table(
+            self.folder / f"{name}.csv",
+            f"neumonia laboratorio {name} --datos {self.folder.name} "
+            f"--salida {os.path.relpath(self.folder)}",
+        )
 
     def figure(self, name: str) -> Path:
         """La ruta de una figura publicada; ``DataError`` si no está."""
@@ -154,12 +137,5 @@ class PublishedTables:
 
 
 def published_tables(dataset: str, root: Path | None = None) -> PublishedTables:
-    """Lo publicado en ``estudio/laboratorio/<dataset>/`` del proyecto.
-
-    Parameters
-    ----------
-    dataset : str
-    root : Path, optional
-        Raíz del proyecto; por omisión, ``project_root()``.
-    """
+    """Lo publicado en ``estudio/laboratorio/<dataset>/`` del proyecto, o de ``root``."""
     return PublishedTables((root or project_root()) / "estudio" / "laboratorio" / dataset)

@@ -5,32 +5,24 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from neumonia import figures
 from neumonia.errors import NeumoniaError
-from neumonia.exploration import (
-    class_balance,
-    example_rows,
-    intensity_histogram,
-    mean_images,
-)
+from neumonia.exploration import class_balance, example_rows, intensity_histogram, mean_images
+from neumonia.figures import Illustration
 from neumonia.files import explain_os_error, read_json, write_json, write_text
 from neumonia.progress import track
+from neumonia.study.pipeline import Study
 from neumonia.study.provenance import provenance
-
-if TYPE_CHECKING:
-    from neumonia.figures import Illustration
-    from neumonia.study.pipeline import Study
 
 MODEL_TITLES = {"cnn": "CNN", "vgg16": "VGG16", "robusta": "CNN robusta"}
 _EXAMPLES = 4
 _ALTS = Path("figures") / "figures.json"
 
 
-def export_study(study: "Study", folder: Path, models: bool = True) -> Path:
+def export_study(study: Study, folder: Path, models: bool = True) -> Path:
     """Escribe el estudio entero en ``folder`` y la devuelve.
 
     Deja ``results.json``, ``predictions.csv``, ``history.csv``, ``layers.csv``,
@@ -61,7 +53,7 @@ def export_study(study: "Study", folder: Path, models: bool = True) -> Path:
     return folder
 
 
-def _write_all(study: "Study", folder: Path, models: bool) -> None:
+def _write_all(study: Study, folder: Path, models: bool) -> None:
     write_json(folder / "results.json", study.results)
     write_text(folder / "predictions.csv", predictions_csv(study.predictions))
     write_text(folder / "history.csv", _stacked_csv({m: study.history(m) for m in study.networks}))
@@ -101,7 +93,7 @@ def _stacked_csv(tables: dict[str, pd.DataFrame]) -> str:
     return stacked.reset_index(level=0).to_csv(index=False, lineterminator="\n")
 
 
-def illustrations(study: "Study") -> Iterator[tuple[str, "Illustration"]]:
+def illustrations(study: Study) -> Iterator[tuple[str, Illustration]]:
     """Todas las figuras del estudio, con el nombre de su archivo."""
     manifest, images, labels = study.dataset.manifest, study.images, study.labels
     yield "balance", figures.class_balance(class_balance(manifest, study.split))
@@ -128,7 +120,7 @@ def illustrations(study: "Study") -> Iterator[tuple[str, "Illustration"]]:
         yield f"gradcam-{name}", _gradcam_figure(study, name)
 
 
-def _evaluation_figures(study: "Study") -> Iterator[tuple[str, "Illustration"]]:
+def _evaluation_figures(study: Study) -> Iterator[tuple[str, Illustration]]:
     test = study.predictions[study.predictions["split"] == "test"]
     labels = test["label"].to_numpy()
     scores = {MODEL_TITLES[m]: test[f"p_{m}"].to_numpy() for m in study.models}
@@ -139,7 +131,7 @@ def _evaluation_figures(study: "Study") -> Iterator[tuple[str, "Illustration"]]:
     yield "probabilidades", figures.probability_histograms(labels, scores)
 
 
-def _gradcam_figure(study: "Study", name: str) -> "Illustration":
+def _gradcam_figure(study: Study, name: str) -> Illustration:
     maps = study.maps(name)
     titles = [
         f"{outcome} · p = {probability:.2f}"

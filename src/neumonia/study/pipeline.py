@@ -1,6 +1,8 @@
 """El estudio: cada producto se pide por su nombre y se calcula solo si falta."""
 
+import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,21 +13,33 @@ import pandas as pd
 from neumonia.arrays import open_arrays
 from neumonia.datasets import Dataset, open_dataset
 from neumonia.errors import ConfigError, WeightsError
-from neumonia.files import cache_dir, digest
+from neumonia.files import cache_dir, digest, write_text
 from neumonia.gradcam.examples import choose_examples
 from neumonia.models.bias import initial_bias
 from neumonia.models.weights import ResolvedWeights
 from neumonia.robust import Recipe
 from neumonia.splits import check_split, make_split
-from neumonia.study import build, recipes
 from neumonia.study.config import Config
 from neumonia.study.results import summarize
-from neumonia.study.store import Product, Store
+from neumonia.study.store import Product, Store, code_digest
 from neumonia.study.weights import WeightsMemory
 
 MODELS = ("cnn", "vgg16")
 ROBUST = "robusta"
 """La CNN que se entrena con otra toma cada vez: se suma a las dos del estudio."""
+# Sube cuando cambia lo que este módulo pone en un producto; lo demás lo dice la huella del código.
+METHOD = 1
+_FEATURES = "caracteristicas"
+_TRAINING = ("neumonia.models.batches", "neumonia.training", "neumonia.training_state")
+_ROBUST = (
+    "neumonia.models.augmentation",
+    "neumonia.models.batches",
+    "neumonia.models.cnn",
+    "neumonia.robust",
+)
+_MAPS = tuple(
+    f"neumonia.gradcam.{part}" for part in ("examples", "explain", "maps", "methods", "network")
+)
 
 
 class Study:
@@ -53,10 +67,12 @@ class Study:
         self.store = Store(self.cache / "productos")
         self._weights_memory = WeightsMemory(self.cache)
         self.used: dict[str, Product] = {}
+        """Los productos pedidos hasta ahora, por su nombre."""
+
+    # Los datos.
 
     @cached_property
     def dataset(self) -> Dataset:
-        """El conjunto de radiografías, con su manifiesto."""
         c = self.config
         return open_dataset(
             c.dataset,
@@ -103,17 +119,7 @@ class Study:
         """Sesgo inicial de la última capa: ``log(n_pos/n_neg)`` del entrenamiento."""
         return initial_bias(self.labels[self.rows("train")])
 
-    def _get(self, kind: str, recipe: dict[str, Any], builder: Callable[[Path], None]) -> Product:
-        product = self.store.get(kind, recipe, builder)
-        self.used[kind] = product
-        return product
-
-    @cached_property
-    def _cnn(self) -> Product:
-        recipe = recipes.cnn_recipe(self)
-        return self._get(
-            "cnn", recipe, lambda folder: build.train_cnn(self, folder, digest(recipe))
-        )
+    # Los pesos de VGG16, y con ellos qué redes puede haber.
 
     @cached_property
     def vgg16_weights(self) -> ResolvedWeights:
@@ -147,15 +153,77 @@ class Study:
         """Los modelos y, si la configuración la pide, la CNN robusta."""
         return (*self.models, ROBUST) if self.config.epochs_robust else self.models
 
+    # Las recetas: todo lo que determina los números de un producto, y nada más.
+
     @property
-    def robust_recipe(self) -> Recipe:
-        """Con qué receta se entrena la CNN robusta.
+    def images_recipe(self) -> dict[str, Any]:
+        """Qué películas, de qué lado y cómo se decodifican."""
+        return {
+            "dataset": self.dataset.name,
+            "fingerprint": self.dataset.fingerprint,
+            "size": self.config.size,
+            "decoder": code_digest("neumonia.datasets.images", "neumonia.arrays"),
+        }
+
+    def training_recipe(
+        self, epochs: int, patience: int, batch_size: int, architecture: str
+    ) -> dict[str, Any]:
+        """Un entrenamiento de la red del módulo ``architecture`` con la partición del estudio."""
+        return {
+            "images": self.images_recipe,
+            "split": self.split_digest,
+            "seed": self.config.seed,
+            "epochs": epochs,
+            "patience": patience,
+            "batch_size": batch_size,
+            "precision": self.config.precision,
+            "code": code_digest(architecture, *_TRAINING),
+            "method": METHOD,
+        }
+
+    @property
+    def features_recipe(self) -> dict[str, Any]:
+        """Las características de VGG16: ni la partición ni la semilla cambian nada en ellas."""
+        return {
+            "images": self.images_recipe,
+            "weights": self.vgg16_weights.sha256,
+            "precision": self.config.precision,
+            "code": code_digest("neumonia.models.vgg16"),
+        }
+
+    def recipe(self, name: str) -> dict[str, Any]:
+        """La receta de ``"cnn"``, ``"vgg16"`` o ``"robusta"``.
 
         Raises
         ------
         ConfigError
-            Si la configuración no la pide.
+            Otro nombre, o la robusta si la configuración no la pide.
+        WeightsError
+            Si se pide VGG16 y no hay pesos.
         """
+        c = self.config
+        if name == "cnn":
+            training = (c.epochs_cnn, c.patience_cnn, c.batch_cnn)
+            return self.training_recipe(*training, "neumonia.models.cnn")
+        if name == "vgg16":
+            training = (c.epochs_head, c.patience_head, c.batch_head)
+            recipe = self.training_recipe(*training, "neumonia.models.vgg16")
+            return {**recipe, "features": self.features_recipe}
+        if name != ROBUST:
+            known = ", ".join((*MODELS, ROBUST))
+            raise ConfigError(f"No hay un modelo {name!r}. Los que hay: {known}.")
+        return {
+            "images": self.images_recipe,
+            "split": self.split_digest,
+            "seed": c.seed,
+            "recipe": asdict(self.robust_recipe),
+            "code": code_digest(*_ROBUST),
+            "method": METHOD,
+        }
+
+    @property
+    def robust_recipe(self) -> Recipe:
+        """Con qué receta se entrena la CNN robusta; ``ConfigError`` si no se pide."""
         c = self.config
         if not c.epochs_robust:
             raise ConfigError(
@@ -169,60 +237,119 @@ class Study:
             precision=c.precision,
         )
 
-    @cached_property
-    def _robust(self) -> Product:
-        recipe = recipes.robust_recipe(self)
-        return self._get(ROBUST, recipe, lambda folder: build.train_robust(self, folder))
+    def maps_recipe(self, name: str, per_outcome: int) -> dict[str, Any]:
+        """Los mapas de unos ejemplos; el modelo ya resume datos, partición y semilla."""
+        return {
+            "model": self.product(name).key,
+            "per_outcome": per_outcome,
+            "code": code_digest(*_MAPS),
+            "method": METHOD,
+        }
 
-    @cached_property
-    def _features(self) -> Product:
-        return self._get(
-            "caracteristicas",
-            recipes.features_recipe(self),
-            lambda folder: build.compute_vgg16_features(self, folder),
-        )
+    # Los productos. Aquí, y solo aquí, se entrena.
+
+    def product(self, name: str) -> Product:
+        """Producto de ``"cnn"``, ``"vgg16"`` o ``"robusta"``, entrenado si hace falta; ``recipe``
+        dice qué errores puede haber."""
+        if name in self.used and name in (*MODELS, ROBUST):
+            return self.used[name]
+        recipe = self.recipe(name)
+        train = {"cnn": self._train_cnn, "vgg16": self._train_vgg16, ROBUST: self._train_robust}
+        product = self._get(name, recipe, lambda folder: train[name](folder, digest(recipe)))
+        if name == "vgg16":
+            # Si ya estaba, nadie pidió las características, pero también salió de ellas.
+            features = self.store.find(_FEATURES, self.features_recipe)
+            if features is not None:
+                self.used.setdefault(_FEATURES, features)
+        return product
+
+    def is_trained(self, name: str) -> bool:
+        """Si el modelo ya está guardado. No entrena ni descarga nada."""
+        if name == "vgg16" and not self._weights_memory.on_disk():
+            return False
+        return self.store.find(name, self.recipe(name)) is not None
 
     @property
     def features(self) -> np.ndarray:
         """float32 ``(N, h, w, 512)``: la salida de la base congelada de VGG16."""
-        return np.load(self._features.folder / "features.npy", mmap_mode="r", allow_pickle=False)
-
-    @cached_property
-    def _vgg16(self) -> Product:
-        recipe = recipes.vgg16_recipe(self)
-        product = self._get(
-            "vgg16", recipe, lambda folder: build.train_vgg16(self, folder, digest(recipe))
+        product = self.used.get(_FEATURES) or self._get(
+            _FEATURES, self.features_recipe, self._compute_features
         )
-        # Si la cabeza ya estaba, nadie pidió las características, pero también salió de ellas.
-        features = self.store.find("caracteristicas", recipes.features_recipe(self))
-        if features is not None:
-            self.used.setdefault("caracteristicas", features)
-        return product
+        return np.load(product.folder / "features.npy", mmap_mode="r", allow_pickle=False)
 
-    def product(self, name: str) -> Product:
-        """Producto de ``"cnn"``, ``"vgg16"`` o ``"robusta"``; entrena si hace falta.
+    def _get(self, kind: str, recipe: dict[str, Any], build: Callable[[Path], None]) -> Product:
+        self.used[kind] = self.store.get(kind, recipe, build)
+        return self.used[kind]
 
-        Raises
-        ------
-        ConfigError
-            Otro nombre, o la robusta si la configuración no la pide.
-        WeightsError
-            Si se pide VGG16 y no hay pesos.
-        """
-        products = {"cnn": "_cnn", "vgg16": "_vgg16", ROBUST: "_robust"}
-        if name not in products:
-            raise ConfigError(f"No hay un modelo {name!r}. Los que hay: {', '.join(products)}.")
-        return getattr(self, products[name])
+    def _train_cnn(self, folder: Path, key: str) -> None:
+        from neumonia.models.cnn import build_cnn
+        from neumonia.training import predict_logits
 
-    def is_trained(self, name: str) -> bool:
-        """Si el modelo ya está guardado. No entrena ni descarga nada."""
-        if name == "cnn":
-            return self.store.find("cnn", recipes.cnn_recipe(self)) is not None
-        if name == ROBUST:
-            return self.store.find(ROBUST, recipes.robust_recipe(self)) is not None
-        return self._weights_memory.on_disk() and (
-            self.store.find("vgg16", recipes.vgg16_recipe(self)) is not None
+        c = self.config
+        model = build_cnn(c.size, c.seed, output_bias=self.bias, precision=c.precision)
+        work = self.work_folder(f"cnn-{key}")
+        history = self._fit(model, self.images, c.epochs_cnn, c.batch_cnn, c.patience_cnn, work)
+        logits = predict_logits(model, self.images, progress=self.progress)
+        _save(folder, model, history, logits)
+        shutil.rmtree(work)
+
+    def _compute_features(self, folder: Path) -> None:
+        from neumonia.models.vgg16 import compute_features, load_backbone
+
+        c = self.config
+        backbone = load_backbone(c.size, self.vgg16_weights.path, precision=c.precision)
+        features = compute_features(backbone, self.images, progress=self.progress)
+        np.save(folder / "features.npy", features, allow_pickle=False)
+
+    def _train_vgg16(self, folder: Path, key: str) -> None:
+        """Entrena la cabeza sobre las características y guarda la red completa."""
+        from neumonia.models.vgg16 import assemble, build_head, load_backbone
+        from neumonia.training import predict_logits
+
+        c, features = self.config, self.features
+        head = build_head(features.shape[1:], c.seed, output_bias=self.bias)
+        work = self.work_folder(f"vgg16-{key}")
+        history = self._fit(head, features, c.epochs_head, c.batch_head, c.patience_head, work)
+        logits = predict_logits(head, features, progress=self.progress)
+        # La base en float32: la red guardada debe dar lo mismo en cualquier procesador.
+        backbone = load_backbone(c.size, self.vgg16_weights.path)
+        _save(folder, assemble(backbone, head, c.size), history, logits)
+        shutil.rmtree(work)
+
+    def _train_robust(self, folder: Path, key: str) -> None:
+        from neumonia.robust import build, fit
+        from neumonia.training import predict_logits
+
+        recipe, seed = self.robust_recipe, self.config.seed
+        model = build(recipe, seed)
+        rows = self.rows("train"), self.rows("val")
+        history = fit(model, recipe, self.images, self.labels, *rows, seed, self.progress)
+        _save(folder, model, history, predict_logits(model, self.images, progress=self.progress))
+
+    def _fit(
+        self, model: Any, x: np.ndarray, epochs: int, batch_size: int, patience: int, work: Path
+    ) -> pd.DataFrame:
+        from neumonia.training import fit
+
+        return fit(
+            model,
+            train=(x, self.labels, self.rows("train")),
+            val=(x, self.labels, self.rows("val")),
+            epochs=epochs,
+            batch_size=batch_size,
+            patience=patience,
+            seed=self.config.seed,
+            workdir=work,
+            progress=self.progress,
         )
+
+    def work_folder(self, key: str) -> Path:
+        """Donde un entrenamiento deja lo necesario para seguir tras una interrupción."""
+        folder = self.cache / "en-curso" / key
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    # Lo que dice cada red.
 
     def history(self, name: str) -> pd.DataFrame:
         """Historial del entrenamiento, una fila por época."""
@@ -255,19 +382,19 @@ class Study:
         """
         from scipy.special import expit
 
-        manifest = self.dataset.manifest
-        table = manifest[["image_id", "patient", "label"]].copy()
+        table = self.dataset.manifest[["image_id", "patient", "label"]].copy()
         table["split"] = self.split.to_numpy()
-        for name in MODELS:
-            table[f"p_{name}"] = expit(self.logits(name)) if name in self.models else np.nan
-        if ROBUST in self.networks:
-            table[f"p_{ROBUST}"] = expit(self.logits(ROBUST))
+        for name in dict.fromkeys((*MODELS, *self.networks)):
+            table[f"p_{name}"] = expit(self.logits(name)) if name in self.networks else np.nan
         return table
 
     @cached_property
     def results(self) -> dict[str, Any]:
-        """Todos los números del estudio, sin tiempos: mismas entradas, mismos bytes."""
-        return summarize(self)
+        """El contenido de ``results.json``, sin tiempos: mismas entradas, mismos bytes."""
+        networks = {name: (self.history(name), self.layers(name)) for name in self.networks}
+        return summarize(
+            self.config, self.dataset, self.split, self.split_digest, networks, self.predictions
+        )
 
     def examples(self, name: str, per_outcome: int = 4) -> pd.DataFrame:
         """Ejemplos de prueba por desenlace: ``row, outcome, probability``."""
@@ -282,7 +409,7 @@ class Study:
         )
 
     def maps(self, name: str, per_outcome: int = 4) -> dict[str, np.ndarray]:
-        """Mapas Grad-CAM de ejemplos de prueba.
+        """Mapas Grad-CAM de ejemplos de prueba, hacia las dos clases.
 
         Returns
         -------
@@ -293,27 +420,42 @@ class Study:
         """
         product = self._get(
             f"mapas-{name}",
-            recipes.maps_recipe(self, name, per_outcome),
-            lambda folder: build.explain_examples(self, name, per_outcome, folder),
+            self.maps_recipe(name, per_outcome),
+            lambda folder: self._explain(name, per_outcome, folder),
         )
         with np.load(product.folder / "maps.npz", allow_pickle=False) as stored:
             return {key: stored[key] for key in stored.files}
 
-    def work_folder(self, key: str) -> Path:
-        """Carpeta donde un entrenamiento deja lo necesario para seguir tras una interrupción."""
-        folder = self.cache / "en-curso" / key
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+    def _explain(self, name: str, per_outcome: int, folder: Path) -> None:
+        from neumonia.gradcam import grad_cam_raw
+
+        chosen, model = self.examples(name, per_outcome), self.model(name)
+        rows = chosen["row"].to_numpy()
+        stored: dict[str, Any] = {
+            "row": rows.astype(np.int64),
+            "outcome": chosen["outcome"].to_numpy().astype("U2"),
+            "probability": chosen["probability"].to_numpy(),
+        }
+        for target in ("PNEUMONIA", "NORMAL"):
+            cam = grad_cam_raw(model, self.images[rows], target=target)
+            stored[target] = cam.heatmaps
+            stored[f"all_negative_{target}"] = cam.all_negative
+        np.savez_compressed(folder / "maps.npz", **stored)
+
+
+def _save(folder: Path, model: Any, history: pd.DataFrame, logits: np.ndarray) -> None:
+    from neumonia.models.layers import layer_table
+
+    model.save(folder / "model.keras")
+    write_text(folder / "history.csv", history.to_csv(index=False, lineterminator="\n"))
+    write_text(folder / "layers.csv", layer_table(model).to_csv(index=False, lineterminator="\n"))
+    np.save(folder / "logits.npy", logits, allow_pickle=False)
 
 
 def open_study(config: Config | None = None, **changes: Any) -> Study:
-    """Abre un estudio; sin argumentos, el que describen las variables ``NEUMONIA_*``.
+    """Abre un estudio; sin ``config``, el que describen las variables ``NEUMONIA_*``.
 
-    Parameters
-    ----------
-    config : Config, optional
-    **changes
-        Campos de ``Config`` que cambian; por ejemplo ``split="archivo"``.
+    ``changes`` son campos de ``Config`` que cambian; por ejemplo ``split="archivo"``.
     """
     base = config if config is not None else Config.from_environment()
     return Study(base.with_changes(**changes) if changes else base)

@@ -3,16 +3,15 @@
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import neumonia
-from neumonia.files import digest, sha256_file
-
-if TYPE_CHECKING:
-    from neumonia.datasets import Dataset
-    from neumonia.study.pipeline import Study
+from neumonia.datasets import Dataset
+from neumonia.files import digest, read_json, sha256_file, write_json
+from neumonia.study.pipeline import Study
 
 _PACKAGES = ("numpy", "pandas", "pillow", "scikit-learn", "matplotlib", "tensorflow", "keras")
 
@@ -84,7 +83,7 @@ def environment() -> dict[str, Any]:
     }
 
 
-def data_origin(dataset: "Dataset") -> dict[str, Any]:
+def data_origin(dataset: Dataset) -> dict[str, Any]:
     """De qué datos se trata: nombre, huella, cuántas radiografías, cita y licencia."""
     return {
         "name": dataset.name,
@@ -96,7 +95,7 @@ def data_origin(dataset: "Dataset") -> dict[str, Any]:
     }
 
 
-def provenance(study: "Study") -> dict[str, Any]:
+def provenance(study: Study) -> dict[str, Any]:
     """La procedencia de un estudio, lista para JSON y sin rutas de esta máquina."""
     weights = study.vgg16_weights if study.vgg16_missing is None else None
     return {
@@ -107,3 +106,23 @@ def provenance(study: "Study") -> dict[str, Any]:
         **environment(),
         "seconds": {kind: item.seconds for kind, item in sorted(study.used.items())},
     }
+
+
+def sign(folder: Path, name: str, studies: Sequence[Study]) -> None:
+    """Anota en ``provenance.json`` de ``folder`` de dónde salió ``name`` y lo que costó.
+
+    El primero de ``studies`` da los datos y los pesos; los segundos son los de todos los productos
+    que hicieron falta. Lo que otros firmaron no se toca.
+    """
+    path = folder / "provenance.json"
+    stamp = provenance(studies[0])
+    # Un experimento recorre varias particiones y semillas: están en sus resultados.
+    for single in ("split", "config"):
+        stamp.pop(single)
+    served = {key: item for study in studies for key, item in study.store.served.items()}
+    seconds: dict[str, float] = {}
+    for key, item in sorted(served.items()):
+        kind = key.rsplit("-", 1)[0]
+        seconds[kind] = round(seconds.get(kind, 0.0) + item.seconds, 2)
+    signed = read_json(path) if path.exists() else {}
+    write_json(path, {**signed, name: {**stamp, "seconds": seconds}})

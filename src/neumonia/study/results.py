@@ -1,17 +1,17 @@
 """De las predicciones a los números que el libro cuenta."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from neumonia.datasets import Dataset
 from neumonia.evaluation import METRIC_NAMES, binary_metrics, metrics_with_intervals
 from neumonia.exploration import class_balance, metadata_baseline
-from neumonia.models.bias import initial_loss
+from neumonia.models.bias import initial_bias, initial_loss
 from neumonia.splits import shared_patients
-
-if TYPE_CHECKING:
-    from neumonia.study.pipeline import Study
+from neumonia.study.config import Config
 
 PARTS = ("train", "val", "test")
 THRESHOLD = 0.5
@@ -39,55 +39,64 @@ def evaluate(predictions: pd.DataFrame, model: str, seed: int) -> dict[str, Any]
     return parts
 
 
-def summarize(study: "Study") -> dict[str, Any]:
-    """El contenido de ``results.json``: depende solo de la configuración y de los datos."""
-    manifest, split = study.dataset.manifest, study.split
-    train_labels = study.labels[study.rows("train")]
+def summarize(
+    config: Config,
+    dataset: Dataset,
+    split: pd.Series,
+    split_digest: str,
+    networks: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]],
+    predictions: pd.DataFrame,
+) -> dict[str, Any]:
+    """El contenido de ``results.json``: depende solo de la configuración y de los datos.
+
+    ``networks`` da el historial y la tabla de capas de cada red que hay.
+    """
+    manifest = dataset.manifest
+    train_labels = manifest["label"].to_numpy()[(split == "train").to_numpy()]
     positives = int(train_labels.sum())
-    negatives = int(train_labels.size - positives)
-    baseline = metadata_baseline(manifest, split)
+    measured = {
+        name: {**_training(*tables), **evaluate(predictions, name, config.seed)}
+        for name, tables in networks.items()
+    }
+    robust = {"robust": measured.pop("robusta")} if "robusta" in measured else {}
     return {
-        "config": study.config.identity(),
+        "config": config.identity(),
         "data": {
-            "name": study.dataset.name,
+            "name": dataset.name,
             "films": len(manifest),
             "patients": int(manifest.loc[manifest["patient"] != "", "patient"].nunique()),
-            "fingerprint": study.dataset.fingerprint,
-            "split_digest": study.split_digest,
+            "fingerprint": dataset.fingerprint,
+            "split_digest": split_digest,
             "balance": {
                 part: {key: _plain(value) for key, value in row.items()}
                 for part, row in class_balance(manifest, split).to_dict(orient="index").items()
             },
             "test_films_beside_training_patient": _leaked(manifest, split),
-            "metadata_baseline_auc": _plain(baseline),
+            "metadata_baseline_auc": _plain(metadata_baseline(manifest, split)),
         },
         "bias": {
             "n_pos": positives,
-            "n_neg": negatives,
-            "b0": study.bias,
+            "n_neg": int(train_labels.size - positives),
+            "b0": initial_bias(train_labels),
             "loss_at_zero": float(np.log(2.0)),
             "loss_at_b0": initial_loss(train_labels),
         },
-        "models": {name: _model_results(study, name) for name in study.models},
-        **({"robust": _model_results(study, "robusta")} if study.config.epochs_robust else {}),
+        "models": measured,
+        **robust,
         # El motivo nombra carpetas de esta máquina; el resultado, no.
-        "vgg16_missing": study.vgg16_missing is not None,
+        "vgg16_missing": "vgg16" not in networks,
     }
 
 
-def _model_results(study: "Study", name: str) -> dict[str, Any]:
-    history = study.history(name)
-    layers = study.layers(name)
+def _training(history: pd.DataFrame, layers: pd.DataFrame) -> dict[str, Any]:
     best = history.loc[history["val_loss"].idxmin()]
+    trainable = layers["trainable"].astype(bool)
     return {
         "parameters": int(layers["parameters"].sum()),
-        "trainable_parameters": int(
-            layers.loc[layers["trainable"].astype(bool), "parameters"].sum()
-        ),
+        "trainable_parameters": int(layers.loc[trainable, "parameters"].sum()),
         "epochs_run": len(history),
         "best_epoch": int(best["epoch"]),
         "best_val_loss": float(best["val_loss"]),
-        **evaluate(study.predictions, name, study.config.seed),
     }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from neumonia.errors import NeumoniaError
-from neumonia.files import atomic_dir, digest, read_json, write_json
+from neumonia.files import atomic_dir, digest, read_json, sha256_file, write_json
 
 STAMP = "producto.json"
 
@@ -28,30 +28,27 @@ class Product:
 class Store:
     """Carpeta de productos ``tipo-huella/``.
 
-    Un producto existe entero o no existe: se construye en una carpeta temporal que toma su
-    nombre al final. La huella resume la receta (datos, opciones y código que lo calculan), así
-    que pedir dos veces lo mismo calcula una sola vez, y un cambio recalcula solo lo que depende
-    de él.
+    Un producto existe entero o no existe: se construye en una carpeta temporal que toma su nombre
+    al final. La huella resume la receta (datos, opciones y código que lo calculan): pedir dos veces
+    lo mismo calcula una sola vez, y un cambio recalcula solo lo que depende de él. Un producto se
+    entrega solo si el contenido de sus archivos es el que se guardó.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.served: dict[str, Product] = {}
         """Los productos que ``get`` entregó, por su clave: lo que hizo falta para un resultado."""
-
-    def path(self, kind: str, recipe: dict[str, Any]) -> Path:
-        """Carpeta donde está o estará el producto."""
-        return self.folder / f"{kind}-{digest(recipe)}"
+        self._intact: dict[Path, tuple] = {}
 
     def find(self, kind: str, recipe: dict[str, Any]) -> Product | None:
-        """El producto guardado, o ``None`` si no está, quedó dañado o le falta un archivo."""
+        """El producto guardado, o ``None`` si no está, falta un archivo o cambió un solo byte."""
         folder = self.path(kind, recipe)
         try:
             stamp = read_json(folder / STAMP)
             found = Product(
                 folder, stamp["key"], stamp["recipe"], float(stamp["seconds"]), fresh=False
             )
-            intact = stamp.get("files", {}).items() <= _inventory(folder).items()
+            intact = self._is_intact(folder, stamp["files"])
         except (NeumoniaError, KeyError, TypeError, ValueError, AttributeError, OSError):
             return None
         return found if intact else None
@@ -72,6 +69,9 @@ class Store:
         self.served[found.key] = found
         return found
 
+    def path(self, kind: str, recipe: dict[str, Any]) -> Path:
+        return self.folder / f"{kind}-{digest(recipe)}"
+
     def _build(self, kind: str, recipe: dict[str, Any], build: Callable[[Path], None]) -> Product:
         folder = self.path(kind, recipe)
         start = time.perf_counter()
@@ -79,36 +79,62 @@ class Store:
             build(temporary)
             seconds = round(time.perf_counter() - start, 2)
             stamp = {"key": folder.name, "recipe": recipe, "seconds": seconds}
-            write_json(temporary / STAMP, {**stamp, "files": _inventory(temporary)})
+            hashes = {path: sha256_file(temporary / path) for path in _files(temporary)}
+            write_json(temporary / STAMP, {**stamp, "files": hashes})
         return Product(folder, folder.name, recipe, seconds, fresh=True)
 
+    def _is_intact(self, folder: Path, hashes: dict[str, str]) -> bool:
+        # Se lee entero una vez por almacén abierto; después basta con que nadie lo haya tocado.
+        state = (hashes, _files(folder))
+        if self._intact.get(folder) != state:
+            if any(sha256_file(folder / path) != known for path, known in hashes.items()):
+                return False
+            self._intact[folder] = state
+        return True
 
-def _inventory(folder: Path) -> dict[str, int]:
-    """Bytes de cada archivo bajo ``folder``."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+
+def _files(folder: Path) -> dict[str, tuple[int, int]]:
+    """Ruta relativa de cada archivo, sin el sello → bytes y fecha."""
+    return {
+        path.relative_to(folder).as_posix(): (path.stat().st_size, path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != folder / STAMP
+    }
 
 
 def code_digest(*modules: str) -> str:
-    """Huella del código de ``modules``, sin comentarios ni documentación.
+    """Huella de las instrucciones de ``modules``, sin importarlos.
 
-    Corregir una frase de la documentación no invalida un entrenamiento; cambiar una instrucción,
-    sí. Los módulos se leen sin importarlos.
+    No cuentan los comentarios, la documentación, el formato ni las importaciones: mover un módulo o
+    corregir una frase no invalida un entrenamiento; cambiar una instrucción, sí.
     """
-    trees = []
+    codes = []
     for name in modules:
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
             raise ModuleNotFoundError(name)
         tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            _drop_docstring(node)
-        trees.append(ast.dump(tree))
-    return digest(trees)
+        codes.append(ast.dump(_Bare().visit(tree)))
+    return digest(codes)
 
 
-def _drop_docstring(node: ast.AST) -> None:
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and node.body:
-        first = node.body[0]
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-            node.body = node.body[1:] or [ast.Pass()]
+class _Bare(ast.NodeTransformer):
+    """Quita importaciones y documentación; lo que quede vacío lleva ``pass``."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+        super().generic_visit(node)
+        # Un bloque que solo importaba sigue siendo un bloque.
+        if getattr(node, "body", None) == []:
+            node.body = [ast.Pass()]
+        # Python 3.12 añadió este campo: sin él, la huella es la misma que con 3.11.
+        if getattr(node, "type_params", None) == []:
+            del node.type_params
+        return node
+
+    def visit_Import(self, node: ast.Import) -> None:
+        return None
+
+    visit_ImportFrom = visit_Import

@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from neumonia.study.config import Config
-
-if TYPE_CHECKING:
-    from neumonia.study.pipeline import Study
+from neumonia.study.pipeline import Study
 
 
 class _Signed:
@@ -38,7 +36,7 @@ class _Signed:
         return getattr(self._stream, name)
 
 
-def train_together(study: "Study", titles: dict[str, str]) -> Iterator[str]:
+def train_together(study: Study, titles: dict[str, str]) -> Iterator[str]:
     """Entrena las redes que falten y entrega el nombre de cada una cuando termina.
 
     Con una sola red por entrenar o un solo núcleo no hace nada: se entrena al pedirla.
@@ -71,8 +69,6 @@ def train_together(study: "Study", titles: dict[str, str]) -> Iterator[str]:
 
 
 def _train(config: Config, cache: Path, name: str, title: str, progress: bool) -> None:
-    from neumonia.study.pipeline import Study
-
     sys.stderr = _Signed(sys.stderr, title)
     try:
         Study(config, cache, progress).product(name)

@@ -22,13 +22,7 @@ class WeightsMemory:
         self.note = folder / "vgg16-no-disponible.txt"
 
     def resolve(self) -> ResolvedWeights:
-        """Los pesos ya verificados.
-
-        Raises
-        ------
-        WeightsError
-            Con todo lo que se intentó, ahora o la vez que se recuerda.
-        """
+        """Los pesos verificados, o ``WeightsError`` con lo intentado ahora o la vez anterior."""
         if os.environ.get(VARIABLE):
             return resolve_weights()
         remembered = self._recent()

@@ -144,26 +144,18 @@ class TestKermany:
         names = {p.relative_to(tmp_path / "salida") for p in (tmp_path / "salida").rglob("*")}
         assert Path("cnn.keras") in names and not any("vgg16" in str(name) for name in names)
 
-    def test_una_sola_clase(self, run, make_folder, films, settings):
-        folder = make_folder({k: v for k, v in films(3).items() if "NORMAL" in k})
-        result = run("estudio", "--datos", "kermany", "--raiz", folder)
-        assert (result.code, result.out) == (1, "")
-        assert "una sola clase" in result.err
-
-    def test_un_solo_paciente(self, run, make_folder, films, settings):
+    @pytest.mark.parametrize("problem", ["una sola clase", "1 paciente(s) NORMAL", "película"])
+    def test_unos_datos_que_no_sirven_se_explican(self, run, make_folder, films, settings, problem):
         content = {
-            name: data
-            for number, data in enumerate(films(3).values())
-            for name in [f"train/NORMAL/IM-0001-{number:04d}.jpeg"]
-        }
-        content |= {k: v for k, v in films(1).items() if k.startswith("train/PNEUMONIA")}
-        result = run("estudio", "--datos", "kermany", "--raiz", make_folder(content))
-        assert (result.code, result.out) == (1, "")
-        assert re.search(r"Solo hay 1 paciente\(s\) NORMAL", result.err)
-
-    def test_una_carpeta_sin_radiografias(self, run, tmp_path, settings):
-        result = run("estudio", "--datos", "kermany", "--raiz", tmp_path)
-        assert result.code == 1 and "no hay ninguna película" in result.err
+            "una sola clase": {k: v for k, v in films(3).items() if "NORMAL" in k},
+            "1 paciente(s) NORMAL": {
+                f"train/NORMAL/IM-0001-{n:04d}.jpeg": v for n, v in enumerate(films(3).values())
+            } | {k: v for k, v in films(1).items() if k.startswith("train/PNEUMONIA")},
+            "película": {"notas.txt": b"nada"},
+        }  # fmt: skip
+        folder = make_folder(content[problem])
+        result = run("estudio", "--datos", "kermany", "--raiz", folder)
+        assert (result.code, result.out) == (1, "") and problem in result.err
 
     def test_por_paciente_sin_saber_los_pacientes(self, run, monkeypatch, settings, tmp_path):
         arrays = {}

@@ -24,8 +24,11 @@ def config():
 def table(config, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NEUMONIA_CACHE", str(tmp_path_factory.mktemp("cache")))
-        path = run_gaze(tmp_path_factory.mktemp("mirada"), config, config, seeds=(0, 1))
-        yield pd.read_csv(path, keep_default_na=False), Study(config, progress=False)
+        path = run_gaze(tmp_path_factory.mktemp("mirada"), config, config, seeds=(1,))
+        yield (
+            pd.read_csv(path, keep_default_na=False),
+            Study(config.with_changes(seed=1), progress=False),
+        )
 
 
 def test_estan_las_cuatro_preguntas_y_sus_diferencias(table):
@@ -52,7 +55,7 @@ def test_el_calor_es_el_de_los_mapas(table):
         (rows["experiment"] == "calor")
         & (rows["method"] == "hires_cam")
         & (rows["label"] == "PNEUMONIA")
-        & (rows["seed"] == 0)
+        & (rows["seed"] == 1)
     ].set_index("network")
     for name in maps:
         assert float(found.loc[name, "value"]) == pytest.approx(shares[name][both].mean(), abs=1e-4)
@@ -64,7 +67,7 @@ def test_la_costumbre_es_la_correlacion_de_spearman(table):
     statistics = acquisition_statistics(np.asarray(study.images)).to_numpy()
     habit = fit_baseline(statistics, study.labels, study.split).probability
     test = study.rows("test")
-    found = rows[(rows["experiment"] == "costumbre") & (rows["seed"] == 0)]
+    found = rows[(rows["experiment"] == "costumbre") & (rows["seed"] == 1)]
     for label, name in enumerate(("NORMAL", "PNEUMONIA")):
         mine = test[study.labels[test] == label]
         for network in ("cnn", "robusta"):

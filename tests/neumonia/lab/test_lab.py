@@ -24,7 +24,7 @@ from neumonia.lab.robustness import (
 )
 from neumonia.robust import Recipe
 
-QUICK = {"size": 32, "epochs": 2, "batch_size": 16}
+QUICK = {"size": 32, "epochs": 1, "batch_size": 16}
 TINY = {
     "cnn64-nada": Candidate("sin aumento", Recipe(**QUICK, changes=()), (0, 1)),
     "cnn64-todo": Candidate("todo", Recipe(**QUICK), (0, 1)),
@@ -33,8 +33,8 @@ TINY = {
 
 @pytest.fixture(scope="module")
 def tiny():
-    """La maqueta más pequeña y dos candidatas de dos épocas, en lugar de las del libro."""
-    phantoms = open_phantoms(n_films=160, size=32, seed=0, difficulty=0.2)
+    """La maqueta más pequeña y dos candidatas de una época, en lugar de las del libro."""
+    phantoms = open_phantoms(n_films=100, size=32, seed=0, difficulty=0.2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(robustness, "CANDIDATES", TINY)
         patch.setattr(robustness, "ELSEWHERE", ("cnn64-todo",))
@@ -102,7 +102,7 @@ def test_una_receta_distinta_se_entrena_de_nuevo(published, tiny, tmp_path, monk
     path = tmp_path / "oficial" / "cnn64-nada-0.npz"
     path.parent.mkdir()
     path.write_bytes((published / "oficial" / path.name).read_bytes())
-    only = {"cnn64-nada": Candidate("otra", Recipe(**QUICK | {"epochs": 1}, changes=()), (0,))}
+    only = {"cnn64-nada": Candidate("otra", Recipe(**QUICK | {"epochs": 2}, changes=()), (0,))}
     monkeypatch.setattr(robustness, "CANDIDATES", only)
     monkeypatch.setattr(robustness, "ELSEWHERE", ())
     lines = []

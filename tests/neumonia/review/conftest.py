@@ -14,8 +14,7 @@ from PIL import Image
 from scipy.special import logit
 
 from neumonia.files import write_json
-from neumonia.lab.exam import write_tables
-from neumonia.lab.published import PublishedExam
+from neumonia.lab.exam import PublishedExam, write_tables
 from neumonia.lab.robustness import ACQUISITIONS
 from neumonia.models.weights import ResolvedWeights
 from neumonia.review.subgroups import subtypes

@@ -74,7 +74,7 @@ def quick(monkeypatch, tmp_path):
         return {"baselines": {}}
 
     monkeypatch.setattr("neumonia.review.runner.run_shortcuts", measured)
-    monkeypatch.setattr("neumonia.study.parts.provenance", lambda study: dict.fromkeys(
+    monkeypatch.setattr("neumonia.study.provenance.provenance", lambda study: dict.fromkeys(
         ("split", "seconds", "config")))  # fmt: skip
     return tmp_path / "salida"
 

@@ -33,33 +33,21 @@ def test_cada_conjunto_tiene_sus_valores_y_un_cambio_los_sustituye(dataset, size
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("name", "value"),
     [
-        ({"dataset": "tomografias"}, r"--datos no puede ser 'tomografias'.*kermany"),
-        ({"split": "azar"}, r"--particion no puede ser 'azar'.*oficial"),
-        ({"precision": "float16"}, r"precision no puede ser 'float16'.*mixed_bfloat16"),
-        ({"seed": -1}, r"--semilla debe ser un entero de al menos 0; llegó -1"),
-        ({"seed": True}, r"--semilla debe ser un entero.*True"),
-        ({"seed": 1.5}, r"--semilla.*1\.5"),
-        ({"seed": 2**32}, r"--semilla no puede pasar de 4294967295"),
-        ({"size": 31}, r"size debe ser un entero de al menos 32"),
-        ({"size": "128"}, r"size debe ser.*'128'"),
-        ({"epochs_cnn": 0}, r"epochs_cnn debe ser un entero de al menos 1"),
-        ({"epochs_head": 0}, "epochs_head"),
-        ({"patience_cnn": 0}, "patience_cnn"),
-        ({"patience_head": 2.0}, "patience_head"),
-        ({"batch_cnn": 0}, "batch_cnn"),
-        ({"n_films": 0}, "n_films"),
-        ({"difficulty": 1.5}, r"difficulty debe ser un número de 0 a 1; llegó 1\.5"),
-        ({"difficulty": float("nan")}, "difficulty"),
-        ({"difficulty": True}, "difficulty"),
-        ({"difficulty": "alta"}, "difficulty.*'alta'"),
-        ({"root": 5}, "root debe ser una ruta"),
+        ("--datos", "tomografias"), ("--particion", "azar"), ("precision", "float16"),
+        ("--semilla", -1), ("--semilla", True), ("--semilla", 1.5), ("--semilla", 2**32),
+        ("data_seed", -1), ("size", 31), ("size", "128"), ("epochs_cnn", 0), ("epochs_head", 0),
+        ("epochs_robust", -1), ("patience_cnn", 0), ("patience_head", 2.0), ("batch_cnn", 0),
+        ("batch_head", 0), ("n_films", 0), ("difficulty", 1.5), ("difficulty", float("nan")),
+        ("difficulty", True), ("difficulty", "alta"), ("root", 5),
     ],
-)
-def test_un_valor_fuera_de_su_dominio_se_nombra(changes, message):
-    with pytest.raises(ConfigError, match=message):
-        Config(**changes)
+)  # fmt: skip
+def test_un_valor_fuera_de_su_dominio_se_nombra(name, value):
+    field = {"--datos": "dataset", "--particion": "split", "--semilla": "seed"}.get(name, name)
+    with pytest.raises(ConfigError, match=name) as caught:
+        Config(**{field: value})
+    assert repr(value) in str(caught.value) or value == 2**32
 
 
 def test_las_semillas_extremas_valen():
@@ -67,15 +55,10 @@ def test_las_semillas_extremas_valen():
 
 
 def test_una_opcion_que_no_existe_se_nombra_con_las_que_hay():
-    with pytest.raises(ConfigError, match=r"opción epocas, lado\..*batch_cnn.*size"):
+    with pytest.raises(ConfigError, match=r"epocas, lado.*batch_cnn.*size"):
         Config.create(lado=3, epocas=5)
-    with pytest.raises(ConfigError, match="opción epocas"):
+    with pytest.raises(ConfigError, match="epocas"):
         Config().with_changes(epocas=5)
-
-
-def test_un_conjunto_que_no_existe_no_llega_a_sus_valores():
-    with pytest.raises(ConfigError, match="--datos no puede ser 'x'"):
-        Config.create("x")
 
 
 def test_los_cambios_dejan_lo_demas_como_estaba():
@@ -128,25 +111,23 @@ class TestEntorno:
         assert chosen.dataset == "kermany"
 
     @pytest.mark.parametrize(
-        ("name", "value", "message"),
+        ("name", "value", "named"),
         [
-            ("NEUMONIA_DATOS", "rayos", "--datos no puede ser 'rayos'"),
-            ("NEUMONIA_SEMILLA", "tres", "NEUMONIA_SEMILLA debe ser un entero; llegó 'tres'"),
-            ("NEUMONIA_SEMILLA", "-3", "--semilla"),
-            ("NEUMONIA_AJUSTES", "{", "NEUMONIA_AJUSTES no es JSON válido"),
-            ("NEUMONIA_AJUSTES", "[1]", "NEUMONIA_AJUSTES debe ser un objeto JSON"),
-            ("NEUMONIA_AJUSTES", '{"epocas": 1}', "no tiene la opción epocas"),
-            ("NEUMONIA_AJUSTES", '{"size": "grande"}', "size debe ser un entero"),
-            ("NEUMONIA_AJUSTES", '{"dataset": 3}', "--datos no puede ser 3"),
+            ("DATOS", "rayos", "--datos.*'rayos'"),
+            ("SEMILLA", "tres", "NEUMONIA_SEMILLA.*'tres'"),
+            ("SEMILLA", "-3", "--semilla"),
+            ("AJUSTES", "{", "NEUMONIA_AJUSTES"),
+            ("AJUSTES", "[1]", "NEUMONIA_AJUSTES"),
+            ("AJUSTES", '{"epocas": 1}', "epocas"),
+            ("AJUSTES", '{"size": "grande"}', "size"),
+            ("AJUSTES", '{"dataset": 3}', "--datos"),
         ],
     )
-    def test_un_valor_impropio_se_explica(self, name, value, message):
-        with pytest.raises(ConfigError, match=message):
-            Config.from_environment({name: value})
+    def test_un_valor_impropio_se_explica(self, name, value, named):
+        with pytest.raises(ConfigError, match=named):
+            Config.from_environment({f"NEUMONIA_{name}": value})
 
 
 def test_la_semilla_de_los_datos_solo_cuenta_si_se_da():
     assert "data_seed" not in Config().identity()
     assert Config(data_seed=3).identity()["data_seed"] == 3
-    with pytest.raises(ConfigError, match="data_seed debe ser un entero de al menos 0"):
-        Config(data_seed=-1)

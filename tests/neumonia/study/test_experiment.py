@@ -15,7 +15,8 @@ from neumonia.lab.registry import EXPERIMENTS, experiments_for
 from neumonia.study import Config
 from neumonia.study.experiment import COLUMNS, Bench, Experiment, published_tables, run_experiment
 
-SMALL = Config.create("maqueta", n_films=120, size=32)
+SMALL = Config.create("maqueta", n_films=60, size=32)
+pytestmark = pytest.mark.usefixtures("no_vgg16")
 
 
 @pytest.fixture
@@ -68,6 +69,10 @@ def test_lo_que_falta_dice_como_hacerlo(tmp_path):
         found.table("fuera")
     with pytest.raises(DataError, match="peores"):
         found.figure("peores")
+    found.folder.mkdir(parents=True)
+    (found.folder / "fuera.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match=r"fuera\.csv.*neumonia laboratorio fuera"):
+        found.table("fuera")
 
 
 def test_cada_dato_tiene_sus_experimentos():
@@ -102,7 +107,7 @@ def test_la_orden_publica_lo_pedido_y_rechaza_antes_de_empezar(
 ):
     experiment, times = counted
     monkeypatch.setattr(registry, "EXPERIMENTS", (experiment,))
-    monkeypatch.setenv("NEUMONIA_AJUSTES", '{"n_films": 120, "size": 32}')
+    monkeypatch.setenv("NEUMONIA_AJUSTES", '{"n_films": 60, "size": 32}')
     out = tmp_path / "salida"
     assert main(["laboratorio", "prueba", "nada", "--salida", str(out)]) == 1
     assert "'nada'" in capsys.readouterr().err and not times

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from neumonia.datasets import open_dataset
 from neumonia.errors import ConfigError, DataError, NeumoniaError, WeightsError
+from neumonia.splits import make_split
 from neumonia.study import Config, Study, open_study
 from neumonia.study.export import _stacked_csv, predictions_csv
 
@@ -63,32 +65,20 @@ def small(cache: Path | None = None, **changes) -> Study:
 
 
 class TestLoQueHay:
-    def test_las_partes_cubren_todo_sin_repetir(self, trained):
+    def test_las_partes_cubren_todo_sin_repetir_y_ningun_paciente_esta_en_dos(self, trained):
         study = trained.study
         rows = np.concatenate([study.rows(part) for part in ("train", "val", "test")])
         assert sorted(rows) == list(range(120)) == list(range(len(study.images)))
         assert study.images.shape == (120, 32, 32) and study.images.dtype == np.uint8
-        with pytest.raises(ConfigError, match="parte 'prueba'"):
+        assert study.predictions.groupby("patient")["split"].nunique().max() == 1
+        with pytest.raises(ConfigError, match="'prueba'"):
             study.rows("prueba")
-
-    def test_ningun_paciente_esta_en_dos_partes(self, trained):
-        predictions = trained.study.predictions
-        assert predictions.groupby("patient")["split"].nunique().max() == 1
 
     def test_las_predicciones_son_la_sigmoide_de_los_logits_guardados(self, trained):
         study = trained.study
-        assert list(study.predictions.columns) == [
-            "image_id", "patient", "label", "split", "p_cnn", "p_vgg16",
-        ]  # fmt: skip
         for name in study.models:
             expected = 1 / (1 + np.exp(-study.logits(name)))
             assert np.allclose(study.predictions[f"p_{name}"], expected, rtol=1e-12)
-
-    def test_el_sesgo_inicial_es_el_logit_de_la_proporcion(self, trained):
-        labels = trained.study.labels[trained.study.rows("train")]
-        assert trained.study.bias == pytest.approx(
-            np.log(labels.mean() / (1 - labels.mean())), rel=1e-6
-        )
 
     def test_los_historiales_y_las_capas(self, trained):
         for name in trained.study.models:
@@ -112,8 +102,9 @@ class TestLoQueHay:
                 assert np.array_equal(empty, maps[f"all_negative_{target}"])
 
     def test_un_modelo_que_no_existe(self, trained):
-        with pytest.raises(ConfigError, match=r"modelo 'resnet'.*cnn, vgg16"):
-            trained.study.product("resnet")
+        for name in ("resnet", "caracteristicas"):
+            with pytest.raises(ConfigError, match=rf"{name}.*cnn, vgg16"):
+                trained.study.product(name)
 
     def test_saber_si_esta_entrenado_no_entrena(self, trained, copied, work):
         study = small(copied)
@@ -141,21 +132,19 @@ class TestLoQueNoSeRepite:
 
     def test_sin_las_caracteristicas_los_modelos_siguen_valiendo(self, copied, work):
         study = small(copied)
-        shutil.rmtree(study._features.folder)
+        study.product("vgg16")
+        shutil.rmtree(study.used["caracteristicas"].folder)
         again = small(copied)
         assert again.product("vgg16").folder.is_dir() and not work
         assert "caracteristicas" not in again.used
 
-    def test_mas_epocas_de_la_cabeza_solo_entrenan_la_cabeza(self, copied, work):
-        study = small(copied, epochs_head=3)
-        study.predictions  # noqa: B018
-        assert work == {"entrenar head": 1}
-        assert len(study.history("vgg16")) == 3
-
-    def test_otra_particion_reutiliza_las_caracteristicas(self, copied, work):
-        study = small(copied, split="archivo", epochs_head=1)
-        assert study.product("vgg16").fresh
-        assert work == {"entrenar head": 1}
+    @pytest.mark.parametrize("change", [{"epochs_head": 3}, {"split": "archivo"}])
+    def test_otra_cabeza_u_otra_particion_reutilizan_las_caracteristicas(
+        self, copied, work, change
+    ):
+        study = small(copied, **{"epochs_head": 1, **change})
+        assert study.product("vgg16").fresh and work == {"entrenar head": 1}
+        assert len(study.history("vgg16")) == study.config.epochs_head
 
     def test_un_modelo_borrado_deja_de_estar_entrenado(self, copied):
         small(copied).model_path("cnn").unlink()
@@ -228,6 +217,8 @@ class TestSinVgg16:
     def test_el_estudio_sigue_solo_con_la_cnn(self, copied, offline, work):
         study = small(copied)
         results = compute(study)
+        assert "máquina" in study.vgg16_missing
+        assert "máquina" not in json.dumps(results, ensure_ascii=False)
         assert study.models == ("cnn",) and list(results["models"]) == ["cnn"]
         assert results["vgg16_missing"] is True
         assert study.predictions["p_vgg16"].isna().all()
@@ -235,11 +226,6 @@ class TestSinVgg16:
         assert not study.is_trained("vgg16")
         with pytest.raises(WeightsError, match="Intentamos"):
             study.product("vgg16")
-
-    def test_el_motivo_no_lleva_rutas_a_los_resultados(self, copied, offline):
-        study = small(copied)
-        assert "máquina" in study.vgg16_missing
-        assert "máquina" not in json.dumps(study.results, ensure_ascii=False)
 
     def test_no_haberlos_encontrado_se_recuerda_y_se_puede_olvidar(self, copied, offline):
         for _ in range(3):
@@ -319,11 +305,11 @@ def test_con_radiografias_y_pesos_reales(shared, tmp_path, monkeypatch):
     assert learned.iloc[-1] < learned.iloc[0]
 
 
-def test_la_robusta_es_la_de_la_receta_y_solo_existe_si_se_pide(tmp_path):
+def test_la_robusta_es_la_de_la_receta_y_solo_existe_si_se_pide(tmp_path, no_vgg16):
     from neumonia.robust import Recipe, build, fit
     from neumonia.training import predict_logits
 
-    options = {"n_films": 120, "size": 32, "epochs_cnn": 1, "epochs_head": 1, "batch_cnn": 16}
+    options = {"n_films": 80, "size": 32, "epochs_cnn": 1, "batch_cnn": 16}
     without = Study(Config.create("maqueta", **options), cache=tmp_path, progress=False)
     assert "robusta" not in without.networks and "p_robusta" not in without.predictions
     with pytest.raises(ConfigError, match="epochs_robust"):
@@ -342,3 +328,15 @@ def test_la_robusta_es_la_de_la_receta_y_solo_existe_si_se_pide(tmp_path):
     assert study.is_trained("robusta")
     # Pedirla no cambia las otras redes.
     assert study.product("cnn").key == without.product("cnn").key
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("kind", ["paciente", "oficial"])
+def test_ningun_paciente_ni_archivo_repetido_cruza_la_particion_real(shared, kind):
+    manifest = open_dataset("kermany", root=shared / "datos" / "chest_xray_224.zip").manifest
+    assert manifest["sha256"].duplicated().sum() == 32
+    for seed in range(5):
+        split = make_split(manifest, kind, seed)
+        assert len(np.unique(split)) == 3
+        for column in ("patient", "sha256"):
+            assert split.groupby(manifest[column].to_numpy()).nunique().max() == 1

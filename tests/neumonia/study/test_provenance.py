@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import neumonia
+from neumonia.study import Study
 from neumonia.study import provenance as module
 from neumonia.study.provenance import (
     git_commit,
@@ -53,10 +54,7 @@ def test_no_lleva_rutas_de_esta_maquina(trained):
     assert json.loads(json.dumps(record, allow_nan=False)) == record
 
 
-def test_sin_vgg16_no_hay_pesos(trained, no_vgg16, monkeypatch):
-    from neumonia.study import Study
-
-    monkeypatch.setenv("NEUMONIA_CACHE", str(trained.cache))
+def test_sin_vgg16_no_hay_pesos(trained, no_vgg16):
     study = Study(trained.study.config, cache=trained.cache, progress=False)
     assert provenance(study)["weights"] is None
     assert "no-esta.h5" not in json.dumps(provenance(study))
@@ -74,60 +72,47 @@ def test_la_version_de_cada_paquete_o_que_no_esta(monkeypatch):
     assert set(package_versions().values()) == {"no instalado"}
 
 
-class TestGit:
-    @pytest.fixture
-    def answers(self, monkeypatch):
-        """Hace que git responda lo dado a «rev-parse» y a «status»."""
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        (("abc123\n", ""), "abc123"),
+        (("abc123\n", " M src/x.py\n"), "abc123+cambios"),
+        ((FileNotFoundError("git"),), None),
+        ((subprocess.CalledProcessError(128, "git"),), None),
+        ((subprocess.TimeoutExpired("git", 20),), None),
+    ],
+)
+def test_la_confirmacion_y_si_hay_cambios(monkeypatch, answers, expected):
+    pending = list(answers)
 
-        def use(*outputs):
-            pending = list(outputs)
+    def run(command, **options):
+        answer = pending.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return subprocess.CompletedProcess(command, 0, stdout=answer)
 
-            def run(command, **options):
-                answer = pending.pop(0)
-                if isinstance(answer, Exception):
-                    raise answer
-                return subprocess.CompletedProcess(command, 0, stdout=answer)
-
-            monkeypatch.setattr(module.subprocess, "run", run)
-
-        return use
-
-    def test_la_confirmacion_y_si_hay_cambios(self, answers):
-        answers("abc123\n", "")
-        assert git_commit() == "abc123"
-        answers("abc123\n", " M src/x.py\n")
-        assert git_commit() == "abc123+cambios"
-
-    @pytest.mark.parametrize(
-        "error",
-        [
-            FileNotFoundError("git"),
-            subprocess.CalledProcessError(128, "git"),
-            subprocess.TimeoutExpired("git", 20),
-        ],
-    )
-    def test_sin_git_o_fuera_de_un_repositorio_no_hay_confirmacion(self, answers, error):
-        answers(error)
-        assert git_commit() is None
+    monkeypatch.setattr(module.subprocess, "run", run)
+    assert git_commit() == expected
 
 
-class TestProcesador:
-    def test_se_lee_de_cpuinfo(self, monkeypatch):
-        text = "processor\t: 0\nmodel name\t: Procesador: el mejor\nmodel name\t: otro\n"
-        monkeypatch.setattr(Path, "read_text", lambda self, **options: text)
-        assert processor() == "Procesador: el mejor"
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("processor\t: 0\nmodel name\t: Uno: el mejor\nmodel name\t: otro\n", "Uno: el mejor"),
+        ("sin modelo\n", "x86_64"),
+        (None, "x86_64"),
+    ],
+)
+def test_el_procesador_se_lee_de_cpuinfo_o_se_pregunta(monkeypatch, content, expected):
+    def read(self, **options):
+        if content is None:
+            raise FileNotFoundError
+        return content
 
-    @pytest.mark.parametrize("content", ["sin modelo\n", None])
-    def test_si_no_consta_se_pregunta_al_sistema(self, monkeypatch, content):
-        def read(self, **options):
-            if content is None:
-                raise FileNotFoundError
-            return content
-
-        monkeypatch.setattr(Path, "read_text", read)
-        monkeypatch.setattr(module.platform, "processor", lambda: "")
-        monkeypatch.setattr(module.platform, "machine", lambda: "x86_64")
-        assert processor() == "x86_64"
+    monkeypatch.setattr(Path, "read_text", read)
+    monkeypatch.setattr(module.platform, "processor", lambda: "")
+    monkeypatch.setattr(module.platform, "machine", lambda: "x86_64")
+    assert processor() == expected
 
 
 def test_la_huella_del_codigo_cambia_con_cualquier_archivo(tmp_path, monkeypatch):

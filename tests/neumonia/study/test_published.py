@@ -96,7 +96,7 @@ def test_sin_carpeta_se_usa_la_del_libro(folder, tmp_path, monkeypatch):
         ("figures/figures.json", lambda s: s.figure("otra")),
     ],
 )
-@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00"])
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
 def test_un_archivo_que_falta_o_danado_se_nombra(study, folder, file, read, content):
     (folder / file).unlink()
     if content is not None:

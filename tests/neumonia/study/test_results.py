@@ -129,6 +129,7 @@ class TestResumenDelEstudio:
         assert bias["n_pos"] + bias["n_neg"] == len(trained.study.rows("train"))
         assert bias["b0"] == pytest.approx(np.log(p / (1 - p)))
         assert bias["loss_at_b0"] == pytest.approx(-p * np.log(p) - (1 - p) * np.log(1 - p))
+        assert bias["b0"] == trained.study.bias
         assert bias["loss_at_b0"] < bias["loss_at_zero"] == pytest.approx(np.log(2))
 
     def test_cada_modelo_dice_su_mejor_epoca_y_sus_parametros(self, trained):

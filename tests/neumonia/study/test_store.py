@@ -1,6 +1,9 @@
 """El almacén calcula una vez cada cosa y no deja nada a medias."""
 
+import ast
+import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -87,6 +90,7 @@ def test_buscar_no_calcula_ni_crea_carpetas(store):
         b'{"key": "x", "recipe": {}, "seconds": "mucho"}',
         b'{"key": "x", "recipe": {}, "seconds": 1, "files": 3}',
         b'{"key": "x", "recipe": {}, "seconds": 1, "files": {"a.txt": 1}}',
+        b'{"key": "x", "recipe": {}, "seconds": 1}',
     ],
 )
 def test_un_sello_danado_se_vuelve_a_calcular(store, content):
@@ -100,32 +104,38 @@ def test_un_sello_danado_se_vuelve_a_calcular(store, content):
     assert not store.get("cnn", RECIPE, build).fresh
 
 
-@pytest.mark.parametrize("damage", ["borrar", "truncar"])
-def test_un_producto_al_que_le_falta_algo_se_vuelve_a_calcular(store, damage):
+@pytest.mark.parametrize("content", [None, b"12", b"1235"])
+def test_si_falta_un_archivo_o_cambio_un_byte_se_vuelve_a_calcular(store, content):
     build = Builder()
     inner = store.get("cnn", RECIPE, build).folder / "sub" / "b.bin"
-    if damage == "borrar":
-        inner.unlink()
-    else:
-        inner.write_bytes(b"12")
-    assert store.get("cnn", RECIPE, build).fresh
+    assert not store.get("cnn", RECIPE, build).fresh
+    before = inner.stat()
+    inner.unlink() if content is None else inner.write_bytes(content)
+    if content is not None:
+        # Ni el tamaño ni la fecha delatan un byte cambiado por el disco; su contenido, sí.
+        os.utime(inner, ns=(before.st_atime_ns, before.st_mtime_ns))
+    again = Store(store.folder)
+    assert again.find("cnn", RECIPE) is None
+    assert again.get("cnn", RECIPE, build).fresh and build.calls == 2
     assert inner.read_bytes() == b"1234"
 
 
-def test_un_sello_sin_inventario_sigue_valiendo(store):
-    """Los productos guardados antes de que hubiera inventario no se tiran."""
-    folder = store.get("cnn", RECIPE, Builder()).folder
-    stamp = json.loads((folder / "producto.json").read_text())
-    del stamp["files"]
-    (folder / "producto.json").write_text(json.dumps(stamp))
+def test_un_archivo_tocado_se_relee_con_el_almacen_abierto(store):
+    inner = store.get("cnn", RECIPE, Builder()).folder / "sub" / "b.bin"
     assert store.find("cnn", RECIPE) is not None
+    inner.write_bytes(b"1235")
+    os.utime(inner, ns=(1, 1))
+    assert store.find("cnn", RECIPE) is None
 
 
-def test_el_sello_dice_la_receta_el_tiempo_y_los_archivos(store):
+def test_el_sello_dice_la_receta_y_el_resumen_de_cada_archivo(store):
     folder = store.get("cnn", RECIPE, Builder()).folder
     stamp = json.loads((folder / "producto.json").read_text())
     assert stamp["recipe"] == RECIPE and stamp["key"] == folder.name
-    assert stamp["files"] == {"a.txt": len("cálculo 1".encode()), "sub/b.bin": 4}
+    expected = {"a.txt": "cálculo 1".encode(), "sub/b.bin": b"1234"}
+    assert stamp["files"] == {
+        name: hashlib.sha256(data).hexdigest() for name, data in expected.items()
+    }
 
 
 class TestHuellaDelCodigo:
@@ -156,24 +166,43 @@ class TestHuellaDelCodigo:
             ("X = 1\n", "X = 1  # una nota\n"),
             ("X = 1\n", "X   =   1\n\n\n"),
             ("return X + 1", "return (X + 1)"),
+            ("X = 1\n", "import os\nfrom json import dump\n\nX = 1\n"),
+            ("        return X", "        from math import pi\n\n        return X"),
         ],
     )
-    def test_la_documentacion_y_el_formato_no_cuentan(self, measure, old, new):
+    def test_la_documentacion_el_formato_y_las_importaciones_no_cuentan(self, measure, old, new):
         assert self.CODE.count(old) == 1
         assert measure(self.CODE) == measure(self.CODE.replace(old, new))
 
     @pytest.mark.parametrize(
         ("old", "new"),
-        [("X = 1", "X = 2"), ("X + 1", "X - 1"), ("def f", "def g"), ("class A", "class B")],
-    )
+        [
+            ("X = 1", "X = 2"), ("X = 1", 'X = "a"'), ("X + 1", "X - 1"),
+            ("def f", "def g"), ("class A", "class B"),
+        ],
+    )  # fmt: skip
     def test_las_instrucciones_si(self, measure, old, new):
         assert measure(self.CODE) != measure(self.CODE.replace(old, new))
 
-    def test_quitar_la_documentacion_de_una_funcion_vacia_no_la_rompe(self, measure):
-        assert measure('def f():\n    """Nada."""\n') == measure("def f():\n    pass\n")
+    @pytest.mark.parametrize(
+        ("block", "content"), [("def f()", '"""Nada."""'), ("if X", "import os")]
+    )
+    def test_un_bloque_que_se_queda_vacio_no_la_rompe(self, measure, block, content):
+        assert measure(f"{block}:\n    {content}\n") == measure(f"{block}:\n    pass\n")
 
-    def test_un_texto_que_no_es_documentacion_si_cuenta(self, measure):
-        assert measure('X = 1\nY = "a"\n') != measure('X = 1\nY = "b"\n')
+    def test_es_la_misma_en_cualquier_version_de_python(self, measure, monkeypatch):
+        here = measure(self.CODE)
+        parse = ast.parse
+
+        def older(text):
+            tree = parse(text)
+            for node in ast.walk(tree):
+                if hasattr(node, "type_params"):
+                    del node.type_params
+            return tree
+
+        monkeypatch.setattr(ast, "parse", older)
+        assert measure(self.CODE) == here
 
     def test_depende_de_todos_los_modulos_y_no_los_importa(self, measure):
         one, two = measure("A = 1\n", "prueba_uno"), measure("raise ValueError\n", "prueba_dos")

@@ -47,30 +47,22 @@ def fail(memory: WeightsMemory) -> str:
     return str(caught.value)
 
 
-def test_si_los_hay_no_se_anota_nada(memory, search):
-    search.on_network = True
-    assert memory.resolve() is FOUND
-    assert not memory.note.exists()
-
-
-def test_un_fracaso_se_recuerda_y_no_se_vuelve_a_la_red(memory, search):
-    assert fail(memory) == "intento 1"
-    assert fail(memory) == "intento 1", "se repite el primer motivo, el que miró en la red"
+def test_un_fracaso_se_recuerda_sin_volver_a_la_red_hasta_que_se_olvida(memory, search):
+    assert fail(memory) == fail(memory) == "intento 1", "el primero, que miró en la red"
     assert search.asked == [True, False]
+    search.on_network = True
+    memory.forget()
+    assert memory.resolve() is FOUND
+    memory.forget()
+    assert not memory.note.exists()
 
 
 def test_lo_que_aparece_en_el_disco_se_ve_enseguida(memory, search):
     fail(memory)
+    assert not memory.on_disk()
     search.on_disk = True
-    assert memory.resolve() is FOUND
-
-
-def test_olvidar_hace_volver_a_la_red(memory, search):
-    fail(memory)
-    search.on_network = True
-    memory.forget()
-    assert memory.resolve() is FOUND
-    memory.forget()
+    assert memory.resolve() is FOUND and memory.on_disk()
+    assert search.asked == [True, False, False, False]
 
 
 def test_pasadas_unas_horas_se_vuelve_a_la_red(memory, search):
@@ -87,21 +79,10 @@ def test_una_nota_ilegible_no_cuenta(memory, search):
     assert memory.note.read_text(encoding="utf-8") == "intento 1"
 
 
-def test_si_se_indica_el_archivo_no_se_recuerda_nada(memory, search, monkeypatch):
-    monkeypatch.setenv("NEUMONIA_VGG16", "no-esta.h5")
-    assert (fail(memory), fail(memory)) == ("intento 1", "intento 2")
-    assert not memory.note.exists()
-
-
-def test_una_variable_vacia_es_como_no_tenerla(memory, search, monkeypatch):
-    monkeypatch.setenv("NEUMONIA_VGG16", "")
+@pytest.mark.parametrize(("value", "remembered"), [("no-esta.h5", False), ("", True)])
+def test_si_se_indica_el_archivo_no_se_recuerda_nada(
+    memory, search, monkeypatch, value, remembered
+):
+    monkeypatch.setenv("NEUMONIA_VGG16", value)
     fail(memory)
-    assert memory.note.exists()
-
-
-def test_preguntar_por_el_disco_no_usa_la_red(memory, search):
-    search.on_network = True
-    assert not memory.on_disk()
-    search.on_disk = True
-    assert memory.on_disk()
-    assert search.asked == [False, False]
+    assert memory.note.exists() == remembered
