@@ -1,15 +1,15 @@
 """Las figuras del libro: una paleta, y junto a cada dibujo su texto alternativo."""
 
-from neumonia.figures.balance import class_balance
 from neumonia.figures.base import Illustration
-from neumonia.figures.calibration import reliability_diagram
-from neumonia.figures.confusion import confusion_matrices
 from neumonia.figures.curves import cascade_lines, faithfulness_lines
-from neumonia.figures.decision import decision_curves, predictive_values_curve
+from neumonia.figures.decision import (
+    decision_curves,
+    predictive_values_curve,
+    threshold_tradeoff,
+)
 from neumonia.figures.drift import acquisition_drift, sharpness_shift
-from neumonia.figures.evaluation import pr_curves, probability_histograms, roc_curves
 from neumonia.figures.explanation import gradcam_grid, gradcam_steps
-from neumonia.figures.exploration import intensity_histograms, mean_images
+from neumonia.figures.exploration import class_balance, intensity_histograms, mean_images
 from neumonia.figures.films import augmentation_examples, example_films, phantom_masks
 from neumonia.figures.forest import (
     likeness_dots,
@@ -20,10 +20,16 @@ from neumonia.figures.forest import (
 )
 from neumonia.figures.layers import layers_diagram
 from neumonia.figures.maps import method_maps, outcome_maps, shortcut_maps, worst_maps
+from neumonia.figures.performance import (
+    confusion_matrices,
+    pr_curves,
+    probability_histograms,
+    reliability_diagram,
+    roc_curves,
+)
 from neumonia.figures.review import protocol_means, published_comparison, robust_networks
 from neumonia.figures.shortcuts import baseline_scores, frame_only
 from neumonia.figures.strategy import strategy_diagram
-from neumonia.figures.thresholds import threshold_tradeoff
 from neumonia.figures.training import initial_bias_curve, training_curves
 
 __all__ = [

@@ -4,7 +4,7 @@ import base64
 import functools
 import io
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from matplotlib.lines import Line2D
 from neumonia.errors import ConfigError, DataError
 from neumonia.figures import palette
 from neumonia.files import atomic_path
+from neumonia.text import integer
 
 P = ParamSpec("P")
 
@@ -215,6 +216,37 @@ def grid_shape(n: int, columns: int) -> tuple[int, int]:
     return math.ceil(n / columns), columns
 
 
+def panel_grid(
+    figure: Figure, n: int, columns: int, **options: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """``n`` ejes en una rejilla, y los que sobran, ya ocultos."""
+    lines, across = grid_shape(n, columns)
+    panels = figure.subplots(lines, across, squeeze=False, **options).ravel()
+    for axes in panels[n:]:
+        axes.set_axis_off()
+    return panels[:n], panels[n:]
+
+
+def mark(axes: Axes, x: float, y: float, style: palette.Style, size: float = 7.0) -> None:
+    """Un punto de la serie, con borde blanco, entero aunque caiga en el límite de los ejes."""
+    axes.plot(
+        x,
+        y,
+        marker=style.marker,
+        color=style.color,
+        markersize=size,
+        markeredgecolor="white",
+        clip_on=False,
+        zorder=5,
+    )
+
+
+def need_models(models: Sized) -> None:
+    """``DataError`` si no hay ningún modelo que dibujar."""
+    if not models:
+        raise DataError("No hay modelos que dibujar: demos al menos uno.")
+
+
 def show_film(axes: Axes, image: np.ndarray, title: str = "", color: str = palette.TEXT) -> None:
     """Muestra una radiografía (uint8 gris o RGB) sin ejes y con su escala completa de grises."""
     axes.imshow(image, cmap="gray", vmin=0, vmax=255)
@@ -252,12 +284,6 @@ def spread(positions: Sequence[float], separation: float) -> list[float]:
     for index, value in zip(order, placed, strict=True):
         result[index] = value
     return result
-
-
-def integer(value: float) -> str:
-    """Entero en español: espacio fino de millares desde cinco cifras."""
-    text = f"{int(value):,}" if abs(value) >= 10_000 else str(int(value))
-    return text.replace(",", "\u202f")
 
 
 def signed(value: float, form: str = ".2f") -> str:

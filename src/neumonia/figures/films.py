@@ -13,11 +13,11 @@ from neumonia.figures.base import (
     count,
     grid_shape,
     illustrated,
-    integer,
     listing,
     new_figure,
     show_film,
 )
+from neumonia.text import integer
 
 _COLUMNS = 4
 

@@ -9,7 +9,8 @@ from matplotlib.patches import Rectangle
 
 from neumonia.errors import DataError
 from neumonia.figures import palette
-from neumonia.figures.base import SMALL, illustrated, integer, new_figure
+from neumonia.figures.base import SMALL, illustrated, new_figure
+from neumonia.text import integer
 
 _KINDS = {
     "conv": ("convolución", palette.NORMAL.color, ""),

@@ -14,13 +14,13 @@ from neumonia.figures.base import (
     SMALL,
     count,
     illustrated,
-    integer,
     listing,
     new_figure,
     note_above,
     signed,
     spread,
 )
+from neumonia.text import integer
 
 _PANELS = {"loss": "pérdida", "accuracy": "exactitud", "auc": "ROC-AUC"}
 _PANEL_HEIGHT = 1.45

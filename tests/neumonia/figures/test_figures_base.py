@@ -109,13 +109,6 @@ def test_apartar_rotulos():
     assert np.array_equal(np.argsort(moved), np.argsort(values))
 
 
-@pytest.mark.parametrize(
-    ("value", "text"), [(0, "0"), (1341, "1341"), (9999, "9999"), (1048833, "1\u202f048\u202f833")]
-)
-def test_enteros_en_espanol(value, text):
-    assert base.integer(value) == text
-
-
 @pytest.mark.parametrize(("value", "text"), [(1.061, "+1.06"), (-1.061, "−1.06"), (0.001, "0.00")])
 def test_numeros_con_signo(value, text):
     assert base.signed(value) == text

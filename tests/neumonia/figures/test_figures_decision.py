@@ -57,7 +57,7 @@ def test_la_fiabilidad_dice_cual_es_el_peor_tramo():
 
 def test_una_tabla_que_no_es_de_fiabilidad_se_rechaza(labels, models):
     table = reliability_table(labels, models["CNN"])
-    with pytest.raises(DataError, match="al menos una"):
+    with pytest.raises(DataError, match="al menos uno"):
         reliability_diagram({})
     with pytest.raises(DataError, match="'CNN' le falta low"):
         reliability_diagram({"CNN": table.drop(columns="low")})
