@@ -9,6 +9,7 @@ import pytest
 from scipy.special import expit
 from sklearn import metrics
 
+from neumonia.files import read_json
 from neumonia.lab.exam import published_exam
 from neumonia.lab.robustness import ACQUISITIONS, candidate, films_of, outcomes
 
@@ -141,3 +142,6 @@ def test_lo_que_mira_compara_las_dos_redes_en_las_mismas_radiografias():
         assert set(rows.index) == {"cnn", "robusta", "diferencia"} and rows["n"].nunique() == 1
         change = rows.loc["robusta", "value"] - rows.loc["cnn", "value"]
         assert rows.loc["diferencia", "value"] == pytest.approx(change, abs=2e-5)
+    signed = read_json(ROOT / "estudio" / "kermany" / "robustez" / "provenance.json")["mirada"]
+    assert {"data", "code", "packages", "machine", "seconds"} <= set(signed)
+    assert sorted(paired["seed"].unique()) == [0, 1, 2]
