@@ -16,7 +16,7 @@ from neumonia.lab.readme import BEGIN, END, table_block
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = (
     "errors", "text", "files", "progress", "datasets", "splits", "audit", "arrays",
-    "exploration", "models", "training_state", "training_report", "training", "robust",
+    "exploration", "models", "training", "robust",
     "evaluation", "baselines", "acquisition", "gradcam", "heat", "figures", "study", "likeness",
     "explain", "lab", "review", "cli",
 )  # fmt: skip

@@ -17,6 +17,7 @@ import pandas as pd
 from neumonia.errors import ConfigError, DataError
 from neumonia.models.augmentation import CHANGES, acquire, acquisition_of
 from neumonia.models.backend import check_precision, load_keras
+from neumonia.progress import EpochReport
 from neumonia.training import (
     HISTORY_COLUMNS,
     classification_metrics,
@@ -24,7 +25,6 @@ from neumonia.training import (
     predict_logits,
     set_determinism,
 )
-from neumonia.training_report import EpochReport
 
 if TYPE_CHECKING:
     import keras

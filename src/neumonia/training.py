@@ -1,13 +1,16 @@
 """Entrenar, interrumpir, retomar y predecir.
 
 La misma función entrena la CNN (radiografías uint8) y la cabeza de VGG16 (características float32).
-Cada época baraja con la semilla ``[seed, época]`` y al terminar guarda en disco los pesos, el
-optimizador y los sorteos: retomar da los mismos números que no haber parado.
+Cada época baraja con la semilla ``[seed, época]`` y al terminar guarda en disco, en un solo archivo
+que está entero o no está, los pesos, el optimizador y los sorteos: retomar da los mismos números
+que no haber parado.
 """
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,17 +19,10 @@ import numpy as np
 import pandas as pd
 
 from neumonia.errors import ConfigError, DataError, NeumoniaError
+from neumonia.files import atomic_path
 from neumonia.models.backend import load_keras
 from neumonia.models.batches import check_batch_size, check_images, compile_call, iterate, to_input
-from neumonia.progress import track
-from neumonia.training_report import EpochReport
-from neumonia.training_state import (
-    TrainingState,
-    best_epoch,
-    load_state,
-    save_state,
-    scheduled_rate,
-)
+from neumonia.progress import EpochReport, track
 
 if TYPE_CHECKING:
     import keras
@@ -63,7 +59,7 @@ def set_determinism(seed: int) -> None:
 
 
 def compile_model(model: "keras.Model", learning_rate: float = 1e-3) -> None:
-    """Nadam y entropía cruzada sobre el logit; exactitud con umbral 0,5 y área bajo la curva."""
+    """Nadam y entropía cruzada sobre el logit; exactitud con umbral 0.5 y área bajo la curva."""
     keras = load_keras()
     model.compile(
         optimizer=keras.optimizers.Nadam(learning_rate),
@@ -75,10 +71,10 @@ def compile_model(model: "keras.Model", learning_rate: float = 1e-3) -> None:
 
 
 def classification_metrics() -> list["keras.metrics.Metric"]:
-    """Exactitud con umbral 0,5 y área bajo la curva, las dos sobre el logit."""
+    """Exactitud con umbral 0.5 y área bajo la curva, las dos sobre el logit."""
     keras = load_keras()
     return [
-        # Una probabilidad de 0,5 es un logit de 0.
+        # Una probabilidad de 0.5 es un logit de 0.
         keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0),
         keras.metrics.AUC(name="auc", from_logits=True),
     ]
@@ -129,14 +125,9 @@ def fit(
         ``val_`` y ``learning_rate``. Las de entrenamiento promedian la época, con aumento y
         Dropout activos.
 
-    Raises
-    ------
-    ConfigError
-        Si una opción está fuera de su dominio.
-    DataError
-        Si los datos no tienen la forma que el modelo espera o falta una clase al entrenar.
-    NeumoniaError
-        Si la pérdida deja de ser un número finito.
+    Errores: ``ConfigError`` (si una opción está fuera de su dominio); ``DataError`` (si los datos
+    no tienen la forma que el modelo espera o falta una clase al entrenar); ``NeumoniaError`` (si la
+    pérdida deja de ser un número finito).
     """
     for name, value in (("épocas", epochs), ("paciencia", patience)):
         if value < 1:
@@ -203,12 +194,8 @@ def predict_logits(
     -------
     ndarray float64 (N,)
 
-    Raises
-    ------
-    DataError
-        Si la forma de ``images`` no es la que espera ``model``.
-    ConfigError
-        Si ``model`` no entrega un solo valor por imagen.
+    Errores: ``DataError`` (si la forma de ``images`` no es la que espera ``model``);
+    ``ConfigError`` (si ``model`` no entrega un solo valor por imagen).
     """
     if tuple(model.output_shape[1:]) != (1,):
         raise ConfigError(
@@ -312,3 +299,89 @@ def _check_finite(loss: float, epoch: int, name: str) -> None:
             f"La pérdida de {name} dejó de ser un número finito en la época {epoch}. Probemos con "
             "una tasa de aprendizaje menor y revisemos que las imágenes estén en 0..255."
         )
+
+
+_VAL_LOSS = 4  # su columna en el historial
+
+
+@dataclass
+class TrainingState:
+    """Lo que hace falta para seguir: las épocas hechas y los mejores pesos hasta ahora."""
+
+    history: list[list[float]] = field(default_factory=list)
+    best_weights: list[np.ndarray] = field(default_factory=list)
+
+    def finished(self, epochs: int, patience: int) -> bool:
+        """Si ya se hicieron ``epochs`` o pasaron ``patience`` sin mejorar."""
+        done = len(self.history)
+        if not done:
+            return False
+        return done >= epochs or done - 1 - best_epoch(self.history) >= patience
+
+
+def scheduled_rate(history: list[list[float]], base: float, wait: int = 2) -> float:
+    """Tasa de aprendizaje de la próxima época: la mitad por cada ``wait`` épocas sin mejora.
+
+    Se deduce del historial, de modo que un entrenamiento retomado sigue con la misma tasa.
+    """
+    rate, best, stale = base, float("inf"), 0
+    for row in history:
+        if row[_VAL_LOSS] < best:
+            best, stale = row[_VAL_LOSS], 0
+            continue
+        stale += 1
+        if stale == wait:
+            rate, stale = rate / 2, 0
+    return rate
+
+
+def best_epoch(history: list[list[float]]) -> int:
+    """Posición (desde 0) de la primera época con la menor pérdida de validación."""
+    return int(np.argmin([row[_VAL_LOSS] for row in history]))
+
+
+def save_state(
+    path: Path | None, model: "keras.Model", identity: str, state: TrainingState
+) -> None:
+    """Guarda ``state`` y todas las variables de ``model`` y de su optimizador.
+
+    Entre las variables están los generadores de Dropout y del aumento: sin ellos, lo retomado
+    sortearía otros números.
+    """
+    if path is None:
+        return
+    arrays = {f"model_{i}": np.asarray(v) for i, v in enumerate(_variables(model))}
+    arrays |= {f"best_{i}": weight for i, weight in enumerate(state.best_weights)}
+    arrays["history"] = np.asarray(state.history, dtype=np.float64)
+    arrays["identity"] = np.asarray(identity)
+    with atomic_path(path) as temporary:
+        np.savez(temporary, **arrays)
+
+
+def load_state(path: Path | None, model: "keras.Model", identity: str) -> TrainingState | None:
+    """Lee el avance y lo pone en ``model``.
+
+    Returns
+    -------
+    TrainingState or None
+        ``None`` si no hay avance, si está dañado o si es de otro entrenamiento.
+    """
+    if path is None or not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            if str(stored["identity"]) != identity:
+                return None
+            variables = _variables(model)
+            values = [stored[f"model_{i}"] for i in range(len(variables))]
+            best = [stored[f"best_{i}"] for i in range(len(model.weights))]
+            history = stored["history"].tolist()
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    return TrainingState(history, best)
+
+
+def _variables(model: "keras.Model") -> list["keras.Variable"]:
+    return [*model.variables, *model.optimizer.variables]

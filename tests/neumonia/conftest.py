@@ -29,7 +29,7 @@ def random_backbone(size: int, weights: Path, precision: str = "float32") -> Any
 def replace_vgg16(patch: pytest.MonkeyPatch) -> None:
     """Sustituye los pesos de VGG16 por otros al azar, siempre los mismos."""
     found = ResolvedWeights(Path("pesos.h5"), "pesos de prueba", "0" * 64)
-    patch.setattr("neumonia.study.weights.resolve_weights", lambda path=None, download=True: found)
+    patch.setattr("neumonia.models.weights.resolve_weights", lambda path=None, download=True: found)
     patch.setattr("neumonia.models.vgg16.load_backbone", random_backbone)
 
 

@@ -7,13 +7,20 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from neumonia import training, training_report
+from neumonia import progress, training
 from neumonia.errors import ConfigError, DataError, NeumoniaError
 from neumonia.models import build_cnn, build_head, initial_bias, initial_loss
 from neumonia.models.backend import load_keras
-from neumonia.training import HISTORY_COLUMNS, fit, predict_logits, sigmoid
-from neumonia.training_report import EpochReport
-from neumonia.training_state import TrainingState, best_epoch, scheduled_rate
+from neumonia.progress import EpochReport
+from neumonia.training import (
+    HISTORY_COLUMNS,
+    TrainingState,
+    best_epoch,
+    fit,
+    predict_logits,
+    scheduled_rate,
+    sigmoid,
+)
 
 SIZE = 20
 
@@ -385,7 +392,7 @@ LOGS = {"loss": 0.5, "auc": 0.75, "val_loss": 0.25, "val_auc": 1.0}
 
 @pytest.fixture
 def slow(monkeypatch):
-    monkeypatch.setattr(training_report, "_PATIENCE", -1.0)
+    monkeypatch.setattr(progress, "_PATIENCE", -1.0)
 
 
 def run_report(enabled: bool = True) -> None:
@@ -400,22 +407,22 @@ def run_report(enabled: bool = True) -> None:
 def test_en_un_registro_hay_una_linea_en_espanol_por_epoca(slow, capfd):
     run_report()
     assert capfd.readouterr().err.splitlines() == [
-        f"Época {epoch}/2: pérdida 0,5000, AUC 0,7500; validación: pérdida 0,2500, AUC 1,0000"
+        f"Época {epoch}/2: pérdida 0.5000, AUC 0.7500; validación: pérdida 0.2500, AUC 1.0000"
         for epoch in (1, 2)
     ]
 
 
 def test_en_una_terminal_hay_una_barra_que_se_cierra(slow, monkeypatch, capsys):
-    monkeypatch.setattr(training_report.sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
     run_report()
     shown = capsys.readouterr().err
-    assert "3/3" in shown and "Época 2/2" in shown and "validación: pérdida 0,2500" in shown
+    assert "3/3" in shown and "Época 2/2" in shown and "validación: pérdida 0.2500" in shown
 
 
 def test_lo_breve_o_silenciado_no_escribe_nada(slow, monkeypatch, capfd):
     run_report(enabled=False)
-    monkeypatch.setattr(training_report, "_PATIENCE", 60.0)
+    monkeypatch.setattr(progress, "_PATIENCE", 60.0)
     run_report()
     assert capfd.readouterr().err == ""

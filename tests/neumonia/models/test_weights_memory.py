@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from neumonia.errors import WeightsError
-from neumonia.models.weights import ResolvedWeights
-from neumonia.study import weights
-from neumonia.study.weights import RETRY_AFTER, WeightsMemory
+from neumonia.models import weights
+from neumonia.models.weights import RETRY_AFTER, ResolvedWeights, WeightsMemory
 
 FOUND = ResolvedWeights(Path("pesos.h5"), "carpeta de trabajo", "0" * 64)
 
