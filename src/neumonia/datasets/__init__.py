@@ -6,13 +6,13 @@ from pathlib import Path
 from neumonia.datasets.base import (
     CLASSES,
     COLUMNS,
+    INFO,
     SPLITS,
     Dataset,
     ImportReport,
     Skipped,
     tidy_manifest,
 )
-from neumonia.datasets.info import INFO
 from neumonia.errors import ConfigError, DataError
 from neumonia.files import cache_dir
 

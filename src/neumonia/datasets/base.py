@@ -1,7 +1,8 @@
-"""La forma común de los conjuntos: una tabla de películas y una función que las carga."""
+"""La forma común de los conjuntos: una tabla de películas, una función que las carga y su ficha."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,75 @@ from neumonia.files import digest
 
 CLASSES = ("NORMAL", "PNEUMONIA")
 SPLITS = ("train", "val", "test")
-COLUMNS = (
-    "image_id",
-    "label",
-    "patient",
-    "subtype",
-    "official_split",
-    "height",
-    "width",
-    "sha256",
-)
 _TEXT = ("image_id", "patient", "subtype", "official_split", "sha256")
+COLUMNS = ("image_id", "label", "patient", "subtype", "official_split", "height", "width", "sha256")
 
 Loader = Callable[[np.ndarray, int, bool], np.ndarray]
+
+_ZENODO = "https://zenodo.org/records/10519652/files/"
+
+_KERMANY = {
+    "title": "Radiografías de tórax pediátricas (neumonía), Kermany et al. 2018",
+    "licence": "CC BY 4.0",
+    "citation": (
+        "Kermany D, Zhang K, Goldbaum M (2018). Labeled Optical Coherence Tomography (OCT) and "
+        "Chest X-Ray Images for Classification. Mendeley Data. "
+        "Kermany et al. (2018). Cell 172(5):1122-1131."
+    ),
+    "url": "https://www.kaggle.com/datasets/paultimothymooney/chest-xray-pneumonia",
+    "handle": "paultimothymooney/chest-xray-pneumonia",
+    "n_films": 5856,
+    "n_patients": 4097,
+    "n_samples": {
+        "train": {"NORMAL": 1341, "PNEUMONIA": 3875},
+        "val": {"NORMAL": 8, "PNEUMONIA": 8},
+        "test": {"NORMAL": 234, "PNEUMONIA": 390},
+    },
+}
+
+_KERMANY64 = {
+    **_KERMANY,
+    "title": "Radiografías de tórax pediátricas a 64 píxeles, Kermany et al. 2018",
+    # De los valores uint8 en el orden de la tabla, y de las filas de la tabla.
+    "pixels_sha256": "b8e520e47b717ddc7c192bdbcd9ad24d60228686140d72c7986dcf3db443151e",
+    "table_sha256": "144d277b68b4f6e14f54e52d53e983ea50042bb4c7b72be629f3b728a7f50289",
+}
+
+_PNEUMONIAMNIST = {
+    "title": "PneumoniaMNIST (MedMNIST v2), Yang et al. 2023",
+    "licence": "CC BY 4.0",
+    "citation": (
+        "Yang J et al. (2023). MedMNIST v2: A large-scale lightweight benchmark for 2D and 3D "
+        "biomedical image classification. Scientific Data 10:41. "
+        "Imágenes: Kermany et al. (2018). Cell 172(5):1122-1131."
+    ),
+    "url": "https://medmnist.com",
+    # MD5 publicados por el propio proyecto MedMNIST (versión 3.0.2) para cada tamaño.
+    "files": {
+        28: (f"{_ZENODO}pneumoniamnist.npz?download=1", "28209eda62fecd6e6a2d98b1501bb15f"),
+        64: (f"{_ZENODO}pneumoniamnist_64.npz?download=1", "8f4eceb4ccffa70c672198ea285246c6"),
+        128: (f"{_ZENODO}pneumoniamnist_128.npz?download=1", "05b46931834c231683c68f40c47b2971"),
+        224: (f"{_ZENODO}pneumoniamnist_224.npz?download=1", "d6a3c71de1b945ea11211b03746c1fe1"),
+    },
+    "n_films": 5856,
+    "n_samples": {"train": 4708, "val": 524, "test": 624},
+}
+
+_MAQUETA = {
+    "title": "Maqueta: radiografías sintéticas con la lesión conocida",
+    "licence": "La del código de este proyecto",
+    "citation": "Generada por el paquete neumonia; no procede de ningún paciente.",
+    "url": "",
+}
+
+INFO: MappingProxyType[str, dict[str, Any]] = MappingProxyType(
+    {
+        "kermany64": _KERMANY64,
+        "kermany": _KERMANY,
+        "pneumoniamnist": _PNEUMONIAMNIST,
+        "maqueta": _MAQUETA,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -44,8 +101,7 @@ class ImportReport:
 
     ``imported`` cuenta las películas guardadas en ``destination``; ``skipped`` nombra las que se
     rechazaron; ``repeated``, las copias del árbol duplicado; ``ignored``, los archivos que no
-    pretenden ser películas (``__MACOSX``, ``._*``, ``.DS_Store`` y demás); ``unparsed``, los
-    nombres de los que no se pudo leer el paciente.
+    pretenden ser películas; ``unparsed``, los nombres de los que no se pudo leer el paciente.
     """
 
     imported: int
@@ -63,32 +119,26 @@ class ImportReport:
             lines.append(f"Copias repetidas que no se guardaron: {self.repeated}")
         if self.ignored:
             lines.append(f"Archivos ajenos a las películas: {self.ignored}")
-        lines += _listing("Archivos rechazados", [str(item) for item in self.skipped])
-        lines += _listing(
-            "Nombres sin paciente reconocible (cada uno cuenta como un paciente propio)",
-            list(self.unparsed),
-        )
+        if self.skipped:
+            lines += enumerated("Archivos rechazados", self.skipped)
+        if self.unparsed:
+            title = "Nombres sin paciente reconocible (cada uno cuenta como un paciente propio)"
+            lines += enumerated(title, self.unparsed)
         return "\n".join(lines)
 
 
-def _listing(title: str, names: list[str], limit: int = 20) -> list[str]:
-    if not names:
-        return []
-    rest = [f"  … y {len(names) - limit} más"] if len(names) > limit else []
-    return [f"{title}: {len(names)}", *(f"  - {name}" for name in names[:limit]), *rest]
+def enumerated(title: str, items: Iterable[object], indent: str = "", limit: int = 20) -> list[str]:
+    """Renglones con ``title``, cuántos son y los primeros ``limit``."""
+    names = [f"{indent}  - {item}" for item in items]
+    rest = [f"{indent}  … y {len(names) - limit} más"] if len(names) > limit else []
+    return [f"{indent}{title}: {len(names)}", *names[:limit], *rest]
 
 
 def tidy_manifest(frame: pd.DataFrame) -> pd.DataFrame:
-    """Devuelve la tabla en su forma única, o explica qué le falta.
+    """Deja la tabla en su forma única, o ``DataError`` con lo que le falta.
 
-    Deja exactamente las columnas ``COLUMNS``, ordena por ``image_id`` y reinicia el índice.
-    Tipos: texto en ``image_id``, ``patient``, ``subtype``, ``official_split`` y ``sha256``;
-    ``label`` int8 (0 = NORMAL, 1 = PNEUMONIA); ``height`` y ``width`` int64, en píxeles.
-
-    Raises
-    ------
-    DataError
-        Si faltan columnas, hay identificadores repetidos o valores fuera de su dominio.
+    Quedan las columnas ``COLUMNS``, en orden de ``image_id``: texto, salvo ``label`` int8
+    (0 = NORMAL, 1 = PNEUMONIA) y ``height`` y ``width`` int64, en píxeles.
     """
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
@@ -101,51 +151,36 @@ def tidy_manifest(frame: pd.DataFrame) -> pd.DataFrame:
         tidy[name] = tidy[name].fillna("").astype(str)
     for name in ("label", "height", "width"):
         numbers = pd.to_numeric(tidy[name], errors="coerce")
-        wrong = numbers.isna() | (numbers % 1 != 0)
-        if wrong.any():
-            raise DataError(_bad_value(tidy, wrong, name, "un número entero"))
+        _require(tidy, numbers % 1 == 0, name, "un número entero")
         tidy[name] = numbers.astype("int64")
-    _require(tidy, ~tidy["label"].isin((0, 1)), "label", "0 (NORMAL) o 1 (PNEUMONIA)")
-    _require(tidy, ~tidy["official_split"].isin(SPLITS), "official_split", "train, val o test")
-    _require(tidy, tidy["height"] < 1, "height", "un número positivo")
-    _require(tidy, tidy["width"] < 1, "width", "un número positivo")
-    _require(tidy, tidy["image_id"] == "", "image_id", "un texto no vacío")
-    _require(tidy, tidy["image_id"].duplicated(), "image_id", "un identificador sin repetir")
+    _require(tidy, tidy["label"].isin((0, 1)), "label", "0 (NORMAL) o 1 (PNEUMONIA)")
+    _require(tidy, tidy["official_split"].isin(SPLITS), "official_split", "train, val o test")
+    _require(tidy, tidy["height"] > 0, "height", "un número positivo")
+    _require(tidy, tidy["width"] > 0, "width", "un número positivo")
+    _require(tidy, tidy["image_id"] != "", "image_id", "un texto no vacío")
+    _require(tidy, ~tidy["image_id"].duplicated(), "image_id", "un identificador sin repetir")
     tidy["label"] = tidy["label"].astype("int8")
     return tidy.sort_values("image_id", ignore_index=True)
 
 
-def _require(frame: pd.DataFrame, wrong: pd.Series, column: str, expected: str) -> None:
-    if wrong.any():
-        raise DataError(_bad_value(frame, wrong, column, expected))
-
-
-def _bad_value(frame: pd.DataFrame, wrong: pd.Series, column: str, expected: str) -> str:
-    first = frame.loc[wrong].iloc[0]
-    return (
-        f"En la tabla de películas, {int(wrong.sum())} fila(s) tienen un valor impropio en "
-        f"«{column}»: la primera es «{first['image_id']}», con {first[column]!r}; "
-        f"se esperaba {expected}."
-    )
+def _require(frame: pd.DataFrame, right: pd.Series, column: str, expected: str) -> None:
+    if not right.all():
+        first = frame.loc[~right].iloc[0]
+        raise DataError(
+            f"En la tabla de películas, {int((~right).sum())} fila(s) tienen un valor impropio en "
+            f"«{column}»: la primera es «{first['image_id']}», con {first[column]!r}; "
+            f"se esperaba {expected}."
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Un conjunto de radiografías: qué hay (``manifest``) y cómo se lee (``load``).
 
-    Attributes
-    ----------
-    name : str
-        ``kermany64``, ``kermany``, ``pneumoniamnist`` o ``maqueta``.
-    manifest : pandas.DataFrame
-        Una fila por película, con las columnas ``COLUMNS`` y ordenada por ``image_id``.
-    loader : callable
-        ``loader(rows, size, progress)`` devuelve uint8 ``(len(rows), size, size)``; ``rows`` son
-        posiciones en ``manifest`` (int64).
-    info : dict
-        Título, licencia, cita y origen.
-    skipped : tuple of Skipped
-        Los archivos que no entraron, con su motivo.
+    ``manifest`` tiene una fila por película, con las columnas ``COLUMNS`` y en orden de
+    ``image_id``; ``loader(rows, size, progress)`` devuelve uint8 ``(len(rows), size, size)`` de
+    esas posiciones; ``info`` trae título, licencia, cita y origen; ``skipped``, los archivos que
+    no entraron, con su motivo.
     """
 
     name: str
@@ -160,41 +195,39 @@ class Dataset:
     def load(
         self, rows: np.ndarray | None = None, size: int = 150, progress: bool = False
     ) -> np.ndarray:
-        """Carga películas como uint8 ``(N, size, size)``, en el orden pedido.
+        """Películas uint8 ``(N, size, size)``, en el orden de ``rows`` (``None`` pide todas).
 
-        Parameters
-        ----------
-        rows : array de enteros (N,), optional
-            Posiciones en ``manifest``; ``None`` pide todas.
-        size : int
-            Lado en píxeles, de 8 a 1024.
-        progress : bool
-            Muestra el avance si la carga pasa de dos segundos.
+        ``progress`` muestra el avance si la carga pasa de dos segundos.
 
         Raises
         ------
         ConfigError
-            Si una posición no existe o el lado está fuera de rango.
+            Si una posición no existe o el lado no va de 8 a 1024.
         DataError
             Si un archivo desapareció o ya no es legible.
         """
+        wanted = self.check_rows(rows, size)
+        if wanted.size == 0:
+            return np.empty((0, size, size), dtype=np.uint8)
+        return self.loader(wanted, int(size), bool(progress))
+
+    def check_rows(self, rows: np.ndarray | None, size: int) -> np.ndarray:
+        """Las posiciones pedidas, int64 ``(N,)``; ``ConfigError`` si ellas o el lado no valen."""
         if not 8 <= size <= 1024:
             raise ConfigError(f"El lado de las imágenes va de 8 a 1024 píxeles; recibimos {size}.")
         total = len(self.manifest)
         wanted = np.arange(total) if rows is None else np.asarray(rows)
-        if wanted.size == 0:
-            return np.empty((0, size, size), dtype=np.uint8)
-        if wanted.ndim != 1 or not np.issubdtype(wanted.dtype, np.integer):
+        if wanted.size and (wanted.ndim != 1 or not np.issubdtype(wanted.dtype, np.integer)):
             raise ConfigError(
-                "Las películas se piden por su posición: un arreglo de enteros de una dimensión; "
+                "Las posiciones de las películas son un arreglo de enteros de una dimensión; "
                 f"recibimos forma {wanted.shape} y tipo {wanted.dtype}."
             )
-        if wanted.min() < 0 or wanted.max() >= total:
+        if wanted.size and not (wanted.min() >= 0 and wanted.max() < total):
             raise ConfigError(
                 f"Las posiciones van de 0 a {total - 1}; recibimos de {wanted.min()} "
                 f"a {wanted.max()}."
             )
-        return self.loader(wanted.astype(np.int64), int(size), bool(progress))
+        return wanted.astype(np.int64)
 
     @property
     def fingerprint(self) -> str:

@@ -21,9 +21,8 @@ from neumonia.datasets.archive import (
     open_source,
     printable,
 )
-from neumonia.datasets.base import CLASSES, Dataset, ImportReport, Skipped, tidy_manifest
+from neumonia.datasets.base import CLASSES, INFO, Dataset, ImportReport, Skipped, tidy_manifest
 from neumonia.datasets.images import decode, decode_with_mode, resize
-from neumonia.datasets.info import INFO
 from neumonia.datasets.parallel import ordered_map
 from neumonia.errors import DataError, ImageError
 from neumonia.files import (

@@ -4,9 +4,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from neumonia.datasets.base import ImportReport
+from neumonia.datasets.base import INFO, ImportReport
 from neumonia.datasets.chest_xray import import_kermany
-from neumonia.datasets.info import INFO
 from neumonia.datasets.pneumoniamnist import file_name, import_npz
 from neumonia.errors import ConfigError, DataError
 from neumonia.files import explain_os_error

@@ -18,10 +18,9 @@ import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
 from neumonia.datasets.archive import Entry, describe_missing, open_source, printable
-from neumonia.datasets.base import CLASSES, SPLITS, Dataset, tidy_manifest
+from neumonia.datasets.base import CLASSES, INFO, SPLITS, Dataset, tidy_manifest
 from neumonia.datasets.chest_xray import parse_name
 from neumonia.datasets.images import decode, resize
-from neumonia.datasets.info import INFO
 from neumonia.datasets.parallel import ordered_map
 from neumonia.errors import DataError
 from neumonia.files import atomic_dir, describe_os_error, write_text

@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from neumonia.datasets.base import SPLITS, Dataset, ImportReport, tidy_manifest
+from neumonia.datasets.base import INFO, SPLITS, Dataset, ImportReport, tidy_manifest
 from neumonia.datasets.images import resize
-from neumonia.datasets.info import INFO
 from neumonia.errors import DataError
 from neumonia.files import atomic_path
 from neumonia.progress import track

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import requests
 
-from neumonia.datasets import download, info
+from neumonia.datasets import base, download
 from neumonia.datasets.chest_xray import open_kermany
 from neumonia.datasets.download import download_kermany, download_pneumoniamnist
 from neumonia.datasets.pneumoniamnist import open_pneumoniamnist
@@ -85,8 +85,8 @@ def published(tmp_path, monkeypatch):
         for kind, value in (("images", images), ("labels", labels))
     })  # fmt: skip
     content = path.read_bytes()
-    files = {28: (info.INFO["pneumoniamnist"]["files"][28][0], hashlib.md5(content).hexdigest())}
-    record = {**info.INFO, "pneumoniamnist": {**info.INFO["pneumoniamnist"], "files": files}}
+    files = {28: (base.INFO["pneumoniamnist"]["files"][28][0], hashlib.md5(content).hexdigest())}
+    record = {**base.INFO, "pneumoniamnist": {**base.INFO["pneumoniamnist"], "files": files}}
     monkeypatch.setattr(download, "INFO", record)
     return content
 
@@ -125,7 +125,7 @@ def test_un_destino_imposible(tmp_path):
 
 
 def test_los_md5_publicados_son_cuatro_y_bien_formados():
-    files = info.INFO["pneumoniamnist"]["files"]
+    files = base.INFO["pneumoniamnist"]["files"]
     assert list(files) == [28, 64, 128, 224]
     assert len({md5 for _, md5 in files.values()}) == 4
     assert all(len(md5) == 32 and int(md5, 16) >= 0 for _, md5 in files.values())
