@@ -18,7 +18,7 @@ ORDER = (
     "errors", "text", "files", "progress", "datasets", "splits", "audit", "arrays",
     "exploration", "models", "training", "robust",
     "evaluation", "baselines", "acquisition", "gradcam", "heat", "figures", "study", "likeness",
-    "explain", "lab", "review", "cli",
+    "explain", "lab", "review", "cards", "cli",
 )  # fmt: skip
 
 

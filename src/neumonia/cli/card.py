@@ -4,11 +4,9 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from neumonia.cards import TITLES, data_card, open_models
 from neumonia.cli.parser import SpanishParser
 from neumonia.files import write_text
-from neumonia.review.card import model_card, open_card
-from neumonia.review.datasheet import data_sheet
-from neumonia.review.sections import TITLES
 
 
 def add_command(add: Callable[..., SpanishParser]) -> None:
@@ -29,13 +27,13 @@ def add_command(add: Callable[..., SpanishParser]) -> None:
 
 
 def _model(options: argparse.Namespace) -> int:
-    card = open_card([options.modelo] if options.modelo else [])
-    texts = [model_card(card.studies, card.review, name, card.exam) for name in card.shown]
+    names = [options.modelo] if options.modelo else open_models().available
+    texts = [open_models([name]).card().standalone() for name in names]
     return _deliver("\n".join(texts), options.salida)
 
 
 def _data(options: argparse.Namespace) -> int:
-    return _deliver(data_sheet(open_card().studies), options.salida)
+    return _deliver(data_card(open_models().studies).standalone(), options.salida)
 
 
 def _deliver(text: str, path: Path | None) -> int:

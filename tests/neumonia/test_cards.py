@@ -1,28 +1,27 @@
-"""Las fichas: cada número se puede recalcular, cada sección está y nada falta en silencio."""
+"""Las fichas: cada número se puede recalcular, cada sección está y nada se cita sin listarlo."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
+from scipy.stats import binomtest
 from sklearn.metrics import recall_score, roc_auc_score
 
+from neumonia.cards import TITLES, Models, data_card, open_models
+from neumonia.cards.document import subtypes
+from neumonia.cards.models import HIT, subgroup_table
 from neumonia.datasets import open_dataset
 from neumonia.datasets.chest_xray import open_kermany
 from neumonia.errors import DataError
 from neumonia.evaluation import bootstrap_by_patient
-from neumonia.files import read_json, write_json, write_text
-from neumonia.review import card_text
-from neumonia.review.card import ModelCard, model_card, open_card
-from neumonia.review.card_tables import HIT
-from neumonia.review.datasheet import data_sections, data_sheet
-from neumonia.review.published import PublishedReview
-from neumonia.review.sections import PENDING, REFERENCES, TITLES, Section, triple
-from neumonia.review.subgroups import subgroup_table, subtypes
+from neumonia.files import read_json, write_json
 from neumonia.study import published
 from neumonia.text import number
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 MODEL_SECTIONS = [
     "Detalles del modelo", "Uso previsto", "Factores", "Métricas", "Datos de evaluación",
     "Datos de entrenamiento", "Análisis cuantitativos", "Consideraciones éticas",
@@ -35,14 +34,32 @@ DATA_SECTIONS = [
 
 
 @pytest.fixture(scope="module")
-def real():
-    """Los estudios publicados de verdad."""
-    return tuple(published("kermany", exam, ROOT) for exam in ("paciente", "oficial"))
+def models():
+    """Lo publicado de verdad, con el examen de robustez."""
+    return open_models(root=ROOT)
 
 
 @pytest.fixture(scope="module")
-def card(real):
-    return ModelCard(real)
+def real(models):
+    return models.studies
+
+
+@pytest.fixture(scope="module")
+def card(models):
+    return models.card()
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """Un proyecto con una copia de lo publicado que se puede estropear."""
+    for exam in ("paciente", "oficial"):
+        folder = tmp_path / "estudio" / "kermany" / exam
+        folder.mkdir(parents=True)
+        for name in ("results.json", "predictions.csv", "provenance.json"):
+            shutil.copy(ROOT / "estudio" / "kermany" / exam / name, folder / name)
+    for name in ("revision", "robustez"):
+        (folder.parent / name).symlink_to(ROOT / "estudio" / "kermany" / name)
+    return tmp_path
 
 
 def headings(text: str) -> list[str]:
@@ -93,8 +110,7 @@ def test_el_subtipo_es_el_de_los_archivos_reales(shared, real):
         assert (found == kind).sum() == sum(kind in name for name in files)
 
 
-@pytest.mark.parametrize("exam", [0, 1])
-@pytest.mark.parametrize("model", ["cnn", "vgg16"])
+@pytest.mark.parametrize(("exam", "model"), [(0, "cnn"), (1, "vgg16")])
 def test_la_tabla_por_subgrupo_es_la_que_calcula_scikit_learn(real, exam, model):
     predictions = real[exam].predictions
     table = subgroup_table(predictions, model, n=50).set_index(["subgroup", "metric"])
@@ -133,22 +149,9 @@ def test_una_etiologia_sin_radiografias_no_aparece(real):
     assert table["subgroup"].unique().tolist() == ["neumonía bacteriana", "normales"]
 
 
-def test_un_modelo_sin_predicciones_se_dice(real):
-    with pytest.raises(DataError, match="p_resnet"):
-        subgroup_table(real[0].predictions, "resnet")
-
-
-@pytest.mark.parametrize("model", ["cnn", "vgg16"])
-def test_la_ficha_trae_todas_las_secciones_y_ninguna_cita_sin_resolver(real, model):
-    text = model_card(real, None, model)
-    assert headings(text) == MODEL_SECTIONS
-    assert text.startswith(f"# Ficha de modelo: {TITLES[model]}\n\n**Para aprender")
-    assert "[@" not in text and "Mitchell M. et al. (2019)" in text
-    assert PENDING in text
-
-
 def test_las_metricas_de_la_ficha_son_las_de_las_predicciones(real, card):
-    table = card.sections()["analisis"].table("Por examen")
+    table = card.tables["Por examen"]
+    table = table[~table["red y examen"].str.startswith("modelo elegido")]
     assert len(table) == 4
     for row in table.to_dict("records"):
         name, exam = row["red y examen"].split(" ", 1)
@@ -167,12 +170,11 @@ def test_las_metricas_de_la_ficha_son_las_de_las_predicciones(real, card):
             assert low <= first <= high
 
 
-def test_los_valores_predictivos_son_los_de_bayes(card):
-    analysis = card.sections()["analisis"]
-    table = analysis.table("A baja prevalencia")
-    assert table["prevalencia"].str[:-2].astype(float).tolist() == [1, 5, 20] * 4
-    run = next(card.runs())
-    sens, spec = (card.triples(run)[name][0] for name in ("sensitivity", "specificity"))
+def test_los_valores_predictivos_son_los_de_bayes(models, card):
+    table = card.tables["A baja prevalencia"]
+    assert table["prevalencia"].str[:-2].astype(float).tolist() == [1, 5, 20] * 5
+    run = next(models.runs())
+    sens, spec = (models.triples(run)[name][0] for name in ("sensitivity", "specificity"))
     share = 0.05
     positive = sens * share / (sens * share + (1 - spec) * (1 - share))
     negative = spec * (1 - share) / (spec * (1 - share) + (1 - sens) * share)
@@ -180,161 +182,110 @@ def test_los_valores_predictivos_son_los_de_bayes(card):
     assert [cell.split()[0] for cell in cells] == [number(positive), number(negative)]
 
 
-def test_si_cambian_los_resultados_cambia_la_ficha(project, studies):
-    before = model_card(studies, None, "cnn")
+@pytest.mark.parametrize("model", TITLES)
+def test_la_ficha_trae_todas_las_secciones_y_ninguna_cita_sin_resolver(model):
+    text = open_models([model], ROOT).card().standalone()
+    assert headings(text) == MODEL_SECTIONS
+    assert text.startswith(f"# Ficha de modelo: {TITLES[model]}\n\n**Para aprender")
+    assert "[@" not in text and "{{" not in text and "Mitchell M. et al. (2019)" in text
+
+
+def test_el_libro_muestra_las_mismas_secciones_sin_las_tablas(card):
+    whole = card.standalone()
+    for title in MODEL_SECTIONS[:-1]:
+        text = card.section(title)
+        assert text and "###" not in text and text.split("[@")[0].strip() in whole
+
+
+def test_si_cambian_los_resultados_cambia_la_ficha(project):
+    before = open_models(["cnn"], project).card().standalone()
     folder = project / "estudio" / "kermany" / "oficial"
     results = read_json(folder / "results.json")
     results["models"]["cnn"]["test"]["specificity"] = 0.1234
     results["models"]["cnn"]["test_interval"]["specificity"] = [0.1111, 0.1357]
-    results["models"]["cnn"]["parameters"] = 7654
     results["data"]["split_digest"] = "nuevo-reparto"
     write_json(folder / "results.json", results)
-    after = model_card([published("kermany", "oficial", project)], None, "cnn")
-    alone = model_card(studies[:1], None, "cnn")
-    assert "0.123 (0.111 a 0.136)" in after and "0.123 (0.111 a 0.136)" not in before
-    assert "nuevo-reparto" in after and "7654" in after
-    assert "por paciente" not in after.split("### Por examen")[1].split("### ")[0]
-    old = published("kermany", "paciente", project).results["models"]["cnn"]["test"]
-    assert number(old["specificity"]) in alone
-
-
-def test_las_predicciones_tambien_mandan(project):
-    path = project / "estudio" / "kermany" / "oficial" / "predictions.csv"
-    table = pd.read_csv(path, keep_default_na=False)
+    table = pd.read_csv(folder / "predictions.csv", keep_default_na=False)
     viral = table["image_id"].str.contains("_virus_") & (table["split"] == "test")
     table.loc[viral, "p_cnn"] = 0.01
-    write_text(path, table.to_csv(index=False))
-    text = model_card([published("kermany", "oficial", project)], None, "cnn")
-    assert "viral 0.000 (0.000 a 0.000)" in text
-    assert "no dice que la red sea infalible" not in text
+    table.to_csv(folder / "predictions.csv", index=False)
+    after = open_models(["cnn"], project).card().standalone()
+    for expected in ("0.123 (0.111 a 0.136)", "nuevo-reparto", "viral 0.000 (0.000 a 0.000)"):
+        assert expected in after and expected not in before
 
 
-def test_un_intervalo_sin_fallos_lleva_su_limite_exacto(real, card):
-    from scipy.stats import binomtest
-
+def test_un_intervalo_sin_fallos_lleva_su_limite_exacto(models, card):
     perfect = [
         (run, row)
-        for run, table in card.subgroups.items()
+        for run, table in models.subgroups.items()
         for row in table.itertuples(index=False)
         if row.low == 1
     ]
     assert perfect, "ninguna etiología quedó sin fallos: hace falta otro caso"
-    text = card.sections()["analisis"].text
+    text = card.section("Análisis cuantitativos")
     for run, row in perfect:
         exact = binomtest(row.patients, row.patients).proportion_ci(method="exact").low
         assert f"{run}, {row.subgroup}, {number(exact)} ({row.patients} pacientes)" in text
 
 
-def test_lo_escrito_a_mano_no_trae_resultados():
-    fixed = [card_text.USE, card_text._WHO, card_text.EVALUATION, card_text.ETHICS]
-    for text in fixed:
-        assert not re.search(r"\d", re.sub(r"\[@[^\]]+\]", "", text))
-
-
-def test_con_la_revision_entera_no_queda_nada_pendiente(studies, review_folder, exam):
-    review = PublishedReview(review_folder)
-    card = ModelCard(studies, review, exam=exam)
-    assert card.shown == ("cnn", "vgg16", "elegido")
-    sections = card.sections()
-    text = " ".join(section.text for section in sections.values())
-    assert PENDING not in text
-    for expected in (
-        "0.812 (0.782 a 0.842)", "0.103 (0.083 a 0.113)", "0.031 (0.011 a 0.041)",
-        "0.411 (0.391 a 0.421) (sin tratar)", "0.622 (0.602 a 0.632) (muestreo equilibrado)",
-        "NORMAL, 0.802", "2 trabajos anteriores",
-    ):  # fmt: skip
-        assert expected in text
-    # Ni la referencia que no ve nada ni la que lo ve todo cuentan como atajo.
-    assert "0.970" not in sections["advertencias"].text.split("atajos")[1].split("\n")[0]
-    seeds = sections["analisis"].table("Con varias semillas")
-    assert seeds["modelo"].value_counts().to_dict() == {"CNN": 3, "VGG16": 3}
-    makeup = sections["detalles"].table("Cómo es cada red").set_index("dato")["modelo elegido"]
-    assert makeup["entrada"] == "64 × 64 px" and makeup["Keras"] == "9.8.7"
-    assert makeup["pesos de partida"] == "ImageNet"
-
-
-def test_el_elegido_se_mide_con_su_umbral_y_su_promedio(studies, exam):
-    card = ModelCard(studies, None, ("elegido",), exam)
+def test_el_elegido_se_mide_con_su_umbral_y_su_promedio(models, card):
+    exam = models.exam
     predictions = exam.predictions
     normals = predictions[predictions["label"] == 0]
-    shown = card.sections()["analisis"].table("Por examen").iloc[0]
+    shown = card.tables["Por examen"].iloc[-1]
     auc = roc_auc_score(predictions["label"], predictions["p"])
     assert values(shown["ROC-AUC"])[0] == pytest.approx(auc, abs=5e-4)
     specificity = (normals["p"] < exam.threshold).mean()
     assert values(shown["especificidad"])[0] == pytest.approx(specificity, abs=5e-4)
     assert exam.threshold != 0.5
-    table = card.sections()["analisis"].table("Por subgrupo")
-    normal = table[table["grupo"] == "normales"].iloc[0]
+    groups = card.tables["Por subgrupo"]
+    mine = groups[groups["red y examen"].str.startswith("modelo elegido")]
+    normal = mine[mine["grupo"] == "normales"].iloc[0]
     assert values(normal[HIT])[0] == pytest.approx(specificity, abs=5e-4)
-    text = model_card(studies, None, "elegido", exam)
-    assert headings(text) == MODEL_SECTIONS
 
 
-@pytest.mark.parametrize("missing", ["atajos", "protocolos", "desbalance"])
-def test_una_parte_que_falta_no_rompe_la_ficha(studies, review_folder, exam, missing):
-    (review_folder / f"{missing}.json").unlink()
-    # Con un solo examen basta: lo que falta es de la revisión.
-    card = ModelCard(studies[1:], PublishedReview(review_folder), ("cnn", "elegido"), exam)
-    sections = card.sections()
-    assert PENDING in " ".join(section.text for section in sections.values())
-    if missing == "protocolos":
-        frame = sections["analisis"].table("Con varias semillas")
-        assert frame.to_dict("list") == {"resultado": [PENDING]}
+def test_las_advertencias_dicen_lo_publicado(models, card):
+    text = card.section("Advertencias y fallos conocidos")
+    baselines = models.review.part("atajos")["baselines"]
+    for rows in baselines.values():
+        blind = [row for row in rows if row["baseline"] not in ("majority", "pixels")]
+        best = max(blind, key=lambda row: row["roc_auc"])
+        assert f"{best['name']}, {number(best['roc_auc'])}" in text
+    contrast = models.review.part("protocolos")["contrasts"]["vgg16"]["adquisicion"]["roc_auc"][0]
+    assert f"VGG16, {number(contrast)}" in text
 
 
-def test_sin_examen_no_hay_elegido_y_se_dice(studies, review_folder):
-    card = ModelCard(studies, PublishedReview(review_folder))
-    assert card.available == ("cnn", "vgg16")
-    assert PENDING in card.sections()["detalles"].text
-
-
-def test_sin_vgg16_la_ficha_es_de_la_cnn(project):
+def test_un_modelo_o_unos_datos_que_no_estan_se_dicen(project):
     path = project / "estudio" / "kermany" / "paciente" / "results.json"
     results = read_json(path)
     del results["models"]["vgg16"]
     write_json(path, results)
-    studies = [published("kermany", exam, project) for exam in ("paciente", "oficial")]
-    card = ModelCard((studies[0],))
-    assert card.available == ("cnn",)
+    runs = {(run.model, run.exam) for run in open_models(root=project).runs()}
+    assert runs == {("cnn", "paciente"), ("cnn", "oficial"), ("vgg16", "oficial"),
+                    ("elegido", "oficial")}  # fmt: skip
+    (project / "estudio" / "kermany" / "oficial" / "results.json").unlink()
     with pytest.raises(DataError, match=r"'vgg16'\. Los que hay: cnn"):
-        ModelCard((studies[0],), None, ("vgg16",))
-    runs = {(run.model, run.exam) for run in ModelCard(tuple(studies)).runs()}
-    assert runs == {("cnn", "paciente"), ("cnn", "oficial"), ("vgg16", "oficial")}
-
-
-def test_la_ficha_no_describe_otros_datos(project):
-    with pytest.raises(DataError, match="al menos un estudio"):
-        ModelCard(())
-    path = project / "estudio" / "kermany" / "paciente" / "results.json"
-    results = read_json(path)
-    results["config"]["dataset"] = "maqueta"
+        open_models(["vgg16"], project)
+    results["data"]["name"] = "maqueta"
     write_json(path, results)
-    with pytest.raises(DataError, match="'maqueta'"):
-        ModelCard((published("kermany", "paciente", project),))
+    with pytest.raises(DataError, match="maqueta"):
+        open_models(root=project)
 
 
-def test_abrir_la_ficha_toma_lo_que_haya(project, tmp_path_factory):
-    assert tuple(open_card(root=project).exams) == ("paciente", "oficial")
-    (project / "estudio" / "kermany" / "paciente" / "results.json").unlink()
-    assert tuple(open_card(root=project).exams) == ("oficial",)
+def test_sin_estudios_o_sin_examen_no_hay_ficha(models, project, tmp_path_factory):
+    with pytest.raises(DataError, match="al menos un estudio"):
+        Models((), models.review, models.exam)
+    with pytest.raises(DataError, match="neumonia robustez"):
+        (project / "estudio" / "kermany" / "robustez").unlink()
+        open_models(root=project)
     with pytest.raises(DataError, match="No hay un estudio publicado"):
-        open_card(root=tmp_path_factory.mktemp("vacio"))
-
-
-def test_lo_que_no_esta_definido_lleva_una_raya():
-    assert [triple((value, 0.1, 0.2)) for value in (None, float("nan"))] == ["—", "—"]
-    assert triple((0.15, 0.1, 0.2)) == "0.150 (0.100 a 0.200)"
-
-
-def test_pedir_una_tabla_que_no_esta_nombra_las_que_hay(card):
-    with pytest.raises(DataError, match="'Otra'"):
-        card.sections()["detalles"].table("Otra")
-    assert Section("x").tables == {}
+        open_models(root=tmp_path_factory.mktemp("vacio"))
 
 
 def test_las_citas_de_las_fichas_estan_en_la_bibliografia():
     bibliography = (ROOT / "book" / "referencias.bib").read_text(encoding="utf-8")
-    for key, (short, full) in REFERENCES.items():
+    names = ROOT / "src" / "neumonia" / "templates" / "ficha-referencias.yml"
+    for key, (short, full) in yaml.safe_load(names.read_text(encoding="utf-8")).items():
         entry = re.search(rf"@\w+\{{{key},(.*?)\n\}}", bibliography, re.S)
         assert entry, key
         year = re.search(r"year\s*=\s*\{(\d+)\}", entry[1])[1]
@@ -342,33 +293,28 @@ def test_las_citas_de_las_fichas_estan_en_la_bibliografia():
 
 
 def test_la_ficha_de_los_datos_trae_las_siete_secciones(real):
-    text = data_sheet(real)
+    text = data_card(real).standalone()
     assert headings(text) == DATA_SECTIONS
     assert "[@" not in text and "Gebru T. et al. (2021)" in text
     data = real[0].results["data"]
     for expected in (data["fingerprint"], str(data["films"]), str(data["patients"]), "CC BY 4.0",
                      *(study.results["data"]["split_digest"] for study in real)):  # fmt: skip
         assert expected in text
+    repeated = open_dataset("kermany64").manifest.groupby("sha256").size().loc[lambda n: n > 1]
+    assert f"{len(repeated)} grupos" in text
+    assert f"con {repeated.sum() - len(repeated)} de sobra" in text
 
 
 def test_la_composicion_es_la_de_los_nombres_de_los_archivos(real):
-    table = data_sections(real)["composicion"].table("Carpetas oficiales")
+    table = data_card(real).tables["Carpetas oficiales"]
     films = real[0].predictions
     last = table.iloc[-1]
     assert (last["radiografías"], last["pacientes"]) == (len(films), films["patient"].nunique())
     assert table["radiografías"][:-1].sum() == len(films)
     viral = films[films["image_id"].str.match(r"train/PNEUMONIA/person\d+_virus")]
     row = table[(table["carpeta"] == "entrenamiento") & (table["grupo"] == "neumonía viral")]
-    assert row[["radiografías", "pacientes"]].iloc[0].tolist() == [
-        len(viral), viral["patient"].nunique(),
-    ]  # fmt: skip
-
-
-def test_las_repetidas_se_cuentan_en_las_copias_del_libro(real):
-    text = data_sections(real)["composicion"].text
-    repeated = open_dataset("kermany64").manifest.groupby("sha256").size().loc[lambda n: n > 1]
-    assert f"{len(repeated)} grupos" in text
-    assert f"con {repeated.sum() - len(repeated)} de sobra" in text
+    found = row[["radiografías", "pacientes"]].iloc[0].tolist()
+    assert found == [len(viral), viral["patient"].nunique()]
 
 
 def test_si_cambian_los_datos_cambia_su_ficha(project):
@@ -379,10 +325,8 @@ def test_si_cambian_los_datos_cambia_su_ficha(project):
     results["data"] |= {"patients": 4321, "fingerprint": "otra-huella"}
     write_json(folder / "provenance.json", stamp)
     write_json(folder / "results.json", results)
-    text = data_sheet([published("kermany", "oficial", project)])
+    text = data_card([published("kermany", "oficial", project)]).standalone()
     for expected in ("se rechazaron 2.", "CC0", "4321", "otra-huella"):
         assert expected in text
     with pytest.raises(DataError, match="más de uno"):
-        data_sheet([published("kermany", exam, project) for exam in ("paciente", "oficial")])
-    with pytest.raises(DataError, match="al menos un estudio"):
-        data_sheet([])
+        data_card([published("kermany", exam, project) for exam in ("paciente", "oficial")])
