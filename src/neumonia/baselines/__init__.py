@@ -15,7 +15,6 @@ from neumonia.baselines.compression import (
     FileReport,
     blockiness,
     file_properties,
-    reencoded_properties,
 )
 from neumonia.baselines.features import (
     frame_mask,
@@ -24,14 +23,12 @@ from neumonia.baselines.features import (
     sharpness,
     small_pixels,
 )
-from neumonia.baselines.share import Share, shortcut_share
 
 __all__ = [
     "BASELINES",
     "PROPERTIES",
     "Baseline",
     "FileReport",
-    "Share",
     "baseline_features",
     "blockiness",
     "evaluate_baselines",
@@ -43,8 +40,6 @@ __all__ = [
     "intensity_statistics",
     "logistic_pipeline",
     "majority_baseline",
-    "reencoded_properties",
     "sharpness",
-    "shortcut_share",
     "small_pixels",
 ]

@@ -2,8 +2,7 @@
 
 Un archivo dice con qué calidad se comprimió (su tabla de cuantización), cuánto pesa y cuánto mide.
 Si las dos clases se guardaron de manera distinta, basta con eso para separarlas, sin mirar ningún
-pulmón. Al decodificar y reducir, las tablas y el peso desaparecen: ``reencoded_properties`` mide si
-su huella sobrevive en los arreglos con que se entrena.
+pulmón.
 
 Fuente: ITU-T T.81 (1992), tablas de cuantización y bloques de 8 x 8 de JPEG.
 """
@@ -17,7 +16,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from neumonia.baselines.features import check_images, chunks, sharpness
+from neumonia.baselines.features import check_images, chunks
 from neumonia.datasets.archive import Entry, describe_missing, open_source, printable
 from neumonia.datasets.base import CLASSES, Skipped
 from neumonia.datasets.chest_xray import parse_name
@@ -132,25 +131,6 @@ def blockiness(images: np.ndarray, period: float = BLOCK) -> np.ndarray:
         rows = np.abs(np.diff(wide, axis=1)).mean(axis=2, dtype=np.float64)
         parts.append((_periodic(columns, period) + _periodic(rows, period)) / 2)
     return np.concatenate(parts)
-
-
-def reencoded_properties(images: np.ndarray, period: float = BLOCK) -> pd.DataFrame:
-    """Lo que los arreglos todavía conservan de la compresión, después de decodificar y reducir.
-
-    Returns
-    -------
-    DataFrame float64, una fila por radiografía
-        ``blockiness`` y las columnas de ``sharpness``: comprimir más borra el detalle fino, y eso
-        puede sobrevivir a la reducción aunque la rejilla no lo haga.
-
-    Raises
-    ------
-    ConfigError
-        Como ``blockiness`` y ``sharpness``.
-    """
-    frame = sharpness(images)
-    frame.insert(0, "blockiness", blockiness(images, period))
-    return frame
 
 
 def _periodic(profile: np.ndarray, period: float) -> np.ndarray:

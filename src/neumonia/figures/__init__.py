@@ -7,7 +7,7 @@ from neumonia.figures.decision import (
     predictive_values_curve,
     threshold_tradeoff,
 )
-from neumonia.figures.drift import acquisition_drift, sharpness_shift
+from neumonia.figures.drift import acquisition_drift
 from neumonia.figures.explanation import gradcam_grid, gradcam_steps
 from neumonia.figures.exploration import class_balance, intensity_histograms, mean_images
 from neumonia.figures.films import augmentation_examples, example_films, phantom_masks
@@ -64,7 +64,6 @@ __all__ = [
     "reliability_diagram",
     "robust_networks",
     "roc_curves",
-    "sharpness_shift",
     "shortcut_dots",
     "shortcut_maps",
     "stability_dots",

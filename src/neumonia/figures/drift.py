@@ -5,14 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
 
 from neumonia.acquisition.statistics import STATISTICS
 from neumonia.datasets.base import CLASSES
 from neumonia.errors import DataError
-from neumonia.evaluation.checks import check_labels
 from neumonia.figures import palette
-from neumonia.figures.base import SMALL, count, illustrated, key_above, listing, new_figure
+from neumonia.figures.base import illustrated, key_above, listing, new_figure
 
 _COLUMNS = {"class", "statistic", "auc", "low", "high"}
 _OFFSET = 0.17
@@ -75,87 +73,4 @@ def acquisition_drift(table: pd.DataFrame, top: int = 10) -> tuple[Figure, str]:
         f"Puntos con intervalo del 95 % por paciente para {len(chosen)} estadísticas: la "
         "probabilidad de que una radiografía de prueba tenga un valor mayor que una de "
         f"entrenamiento de su misma clase; 0.5 es que nada cambió. {'. '.join(facts)}."
-    )
-
-
-@illustrated
-def sharpness_shift(
-    values: ArrayLike, labels: ArrayLike, domain: ArrayLike, name: str = "nitidez (gradiente)"
-) -> tuple[Figure, str]:
-    """Distribución de una estadística por clase, en entrenamiento y en prueba, una sobre otra.
-
-    Parameters
-    ----------
-    values : (N,) finitos, por ejemplo ``gradient``
-    labels : (N,) 0 o 1
-    domain : (N,) 0 = entrenamiento, 1 = prueba
-    name : str
-        Rótulo del eje.
-
-    Raises
-    ------
-    DataError
-        Si los largos difieren, hay valores no finitos o falta una combinación.
-    """
-    truth, side = check_labels(labels), check_labels(domain)
-    numbers = np.asarray(values, dtype=np.float64)
-    if not numbers.shape == truth.shape == side.shape or not np.isfinite(numbers).all():
-        raise DataError("Necesitamos un valor finito, una etiqueta y un dominio por radiografía.")
-    groups = {
-        (k, label): numbers[(side == k) & (truth == label)] for k in (0, 1) for label in (0, 1)
-    }
-    if any(found.size == 0 for found in groups.values()):
-        raise DataError("Falta alguna combinación de clase y parte: no hay qué comparar.")
-    # Un puñado de valores extremos no debe aplastar el resto.
-    edges = np.linspace(*np.percentile(numbers, [0.5, 99.5]), _BINS + 1)
-    if edges[0] == edges[-1]:
-        edges = edges[0] + np.linspace(-0.5, 0.5, _BINS + 1)
-    figure = new_figure(3.5)
-    panels = figure.subplots(2, 1, sharex=True, sharey=True)
-    facts = []
-    for k, (axes, part) in enumerate(zip(panels, ("entrenamiento", "prueba"), strict=True)):
-        medians = []
-        for label, style in palette.CLASSES.items():
-            found = groups[k, label]
-            shares = np.histogram(np.clip(found, edges[0], edges[-1]), edges)[0] / found.size
-            axes.stairs(100 * shares, edges, **style.stroke())
-            middle = float(np.median(found))
-            medians.append(f"{palette.CLASS_NAMES[label]} {middle:.2f}")
-            axes.plot(
-                middle,
-                0,
-                marker=style.marker,
-                color=style.color,
-                markersize=8,
-                markeredgecolor="white",
-                clip_on=False,
-                zorder=5,
-            )
-        sizes = listing(
-            [
-                f"{count(groups[k, c].size, palette.CLASS_NAMES[c], palette.CLASS_NAMES[c])}"
-                for c in (0, 1)
-            ]
-        )
-        axes.set_title(f"{part}: {sizes}")
-        axes.set_ylabel("% de su clase")
-        axes.grid(axis="y")
-        facts.append(f"en {part}, {listing(medians)}")
-    # Al final: fijarlo antes dejaría el otro panel con la escala del primero.
-    panels[0].set_ylim(bottom=0)
-    panels[1].set_xlabel(name)
-    panels[0].annotate(
-        "las marcas sobre el eje son las medianas",
-        (1, 1),
-        xycoords="axes fraction",
-        xytext=(0, 4),
-        textcoords="offset points",
-        ha="right",
-        fontsize=SMALL,
-        color=palette.MUTED,
-    )
-    key_above(figure, [(palette.CLASS_NAMES[c], style) for c, style in palette.CLASSES.items()])
-    return figure, (
-        f"Dos histogramas, uno sobre otro, de «{name}» por clase: entrenamiento y prueba. "
-        f"Medianas: {'; '.join(facts)}."
     )

@@ -8,30 +8,23 @@ import numpy as np
 import pandas as pd
 
 from neumonia.acquisition import (
-    acquisition_groups,
     acquisition_statistics,
     domain_features,
     domain_table,
     drift_table,
-    group_table,
     official_domain,
 )
 from neumonia.baselines import (
-    BASELINES,
     baseline_features,
     evaluate_baselines,
-    fit_baselines,
-    shortcut_share,
 )
 from neumonia.models.weights import ResolvedWeights
 from neumonia.splits import patient_groups
 from neumonia.study import Config, Study
 from neumonia.study.store import code_digest
-from neumonia.training import sigmoid
 
 SPLITS = ("paciente", "oficial")
 RANDOM_SEEDS = (0, 1, 2)
-GROUPS = 4
 # Para comparar pesos no hace falta más: con 64 píxeles, la base tarda menos de un minuto.
 SMALL = {"size": 64, "precision": "mixed_bfloat16"}
 IMAGENET = "VGG16 de ImageNet, promedio"
@@ -48,11 +41,10 @@ def run_shortcuts(
     Returns
     -------
     dict
-        ``baselines[partición]``: una fila por referencia, con intervalos; ``shares[partición]
-        [modelo][referencia]``: ``[parte, low, high]``; ``weights[partición]``: cabeza logística
-        sobre VGG16 con pesos de ImageNet y al azar; ``domain``, ``drift`` y ``groups``.
+        ``baselines[partición]``: una fila por referencia, con intervalos; ``weights[partición]``:
+        cabeza logística sobre VGG16 con pesos de ImageNet y al azar; ``domain`` y ``drift``.
     """
-    found: dict[str, Any] = {"baselines": {}, "shares": {}, "weights": {}}
+    found: dict[str, Any] = {"baselines": {}, "weights": {}}
     first = open_one(base.with_changes(split="oficial", seed=0))
     labels, groups = first.labels, patient_groups(first.dataset.manifest).astype(str)
     features = baseline_features(first.images)
@@ -62,7 +54,6 @@ def run_shortcuts(
         report(f"referencias · {split}")
         table = evaluate_baselines(None, labels, study.split, groups, features=features)
         found["baselines"][split] = _records(table)
-        found["shares"][split] = _shares(study, features, groups)
         table = evaluate_baselines(None, labels, study.split, groups, features=pooled)
         found["weights"][split] = _records(table.drop(index="majority"))
     report("adquisición")
@@ -71,30 +62,6 @@ def run_shortcuts(
     sets = domain_features(first.images, statistics)
     found["domain"] = _records(domain_table(sets, domain, labels, groups))
     found["drift"] = _records(drift_table(statistics, domain, labels, groups))
-    inside = domain == 0
-    numbers = acquisition_groups(statistics, GROUPS, 0, train=inside)
-    found["groups"] = {
-        name: _records(group_table(numbers[mask], labels[mask], statistics[mask]))
-        for name, mask in (("entrenamiento", inside), ("prueba", ~inside))
-    }
-    return found
-
-
-def _shares(
-    study: Study, features: dict[str, np.ndarray], groups: np.ndarray
-) -> dict[str, dict[str, list[float | None]]]:
-    fitted = fit_baselines(None, study.labels, study.split, features=features)
-    rows = study.rows("test")
-    labels = study.labels[rows]
-    found: dict[str, dict[str, list[float | None]]] = {}
-    for model in study.models:
-        probabilities = sigmoid(study.logits(model)[rows])
-        found[model] = {}
-        for key in BASELINES:
-            share = shortcut_share(
-                labels, fitted[key].probability[rows], probabilities, groups[rows]
-            )
-            found[model][key] = [share.value, share.low, share.high]
     return found
 
 

@@ -7,19 +7,15 @@ from scipy.ndimage import gaussian_filter
 from sklearn.metrics import roc_auc_score
 
 from neumonia.acquisition import (
-    GROUP_COLUMNS,
     STATISTICS,
-    acquisition_groups,
     acquisition_statistics,
     domain_classifier,
     domain_features,
     domain_table,
     drift_table,
-    fit_groups,
-    group_table,
     official_domain,
 )
-from neumonia.errors import ConfigError, DataError
+from neumonia.errors import DataError
 
 N = 400
 
@@ -202,68 +198,6 @@ def two_devices() -> tuple[pd.DataFrame, np.ndarray]:
     for k in np.flatnonzero(device == 0):
         images[k] = gaussian_filter(images[k].astype(float), 2) + 50
     return acquisition_statistics(images), device
-
-
-def test_los_grupos_recuperan_los_equipos_del_borroso_al_nitido(two_devices):
-    statistics, device = two_devices
-    for seed in range(4):
-        assert np.array_equal(acquisition_groups(statistics, 2, seed), device)
-    train = np.arange(120) < 60
-    assert np.array_equal(acquisition_groups(statistics, 2, 0, train), device)
-    three = acquisition_groups(statistics, 3, 0)
-    assert three.dtype == np.int64 and set(three) == {0, 1, 2}
-    sharp = statistics["gradient"].groupby(three).mean()
-    assert sharp.is_monotonic_increasing
-
-
-def test_lo_que_no_es_de_entrenamiento_no_mueve_los_grupos(two_devices):
-    statistics, _ = two_devices
-    train = np.arange(120) < 60
-    strange = statistics.copy()
-    strange.loc[~train] = 1e4 * strange.loc[~train]
-    first = acquisition_groups(statistics, 3, 0, train)
-    assert np.array_equal(acquisition_groups(strange, 3, 0, train)[train], first[train])
-    model = fit_groups(statistics[train], 3, 0)
-    assert model.columns == GROUP_COLUMNS and model.k == 3
-    assert np.array_equal(model.predict(statistics[~train]), first[~train])
-
-
-def test_otras_columnas_tambien_sirven():
-    frame = pd.DataFrame({"a": [0.0, 0.1, 9.0, 9.1], "b": 1.0})
-    assert acquisition_groups(frame, 2).tolist() == [0, 0, 1, 1]
-
-
-def test_la_tabla_cuenta_cada_clase_de_cada_grupo(two_devices):
-    statistics, device = two_devices
-    labels = np.arange(120) // 2 % 2
-    table = group_table(device, labels, statistics)
-    assert table[["n", "normal", "pneumonia"]].to_numpy().tolist() == [[60, 30, 30]] * 2
-    assert table["gradient"].tolist() == pytest.approx(
-        [statistics.loc[device == k, "gradient"].mean() for k in (0, 1)]
-    )
-    assert "gradient" not in group_table(device, labels, statistics[["mean"]])
-
-
-def test_los_grupos_impropios_se_rechazan(two_devices):
-    statistics, device = two_devices
-    with pytest.raises(ConfigError, match="pidamos de 2 a 120"):
-        acquisition_groups(statistics, 1)
-    with pytest.raises(ConfigError, match="pidamos de 2 a 1"):
-        acquisition_groups(statistics * 0, 2)
-    with pytest.raises(DataError, match="«train» debe ser bool"):
-        acquisition_groups(statistics, 2, 0, device)
-    with pytest.raises(DataError, match="no son finitos"):
-        acquisition_groups(statistics * np.nan, 2)
-    with pytest.raises(DataError, match="vacías"):
-        acquisition_groups(statistics[:0], 2)
-    with pytest.raises(DataError, match="faltan columnas: gradient"):
-        fit_groups(statistics, 2).predict(statistics.drop(columns="gradient"))
-    with pytest.raises(DataError, match="faltan columnas: todas"):
-        acquisition_groups(pd.DataFrame(index=range(5)), 2)
-    with pytest.raises(DataError, match="120 etiquetas y 5 grupos"):
-        group_table(device[:5], device, statistics)
-    with pytest.raises(DataError, match="5 filas"):
-        group_table(device, device, statistics[:5])
 
 
 @pytest.mark.real

@@ -12,7 +12,6 @@ from neumonia.baselines import (
     fit_baseline,
     fit_baselines,
     majority_baseline,
-    shortcut_share,
 )
 from neumonia.errors import ConfigError, DataError
 from neumonia.evaluation import binary_metrics, threshold_balanced
@@ -133,31 +132,6 @@ def test_los_datos_impropios_se_rechazan(labels, split, patients):
         evaluate_baselines(None, labels, split, patients[:5], features={})
     with pytest.raises(DataError, match="0 \\(NORMAL\\) o 1"):
         majority_baseline(labels + 1, split)
-
-
-def test_el_cociente_es_el_de_las_auc_y_su_intervalo_es_pareado(labels, patients):
-    rng = np.random.default_rng(7)
-    signal = rng.normal(2.0 * labels, 1)
-    model = sigmoid(signal)
-    shortcut = sigmoid(signal + rng.normal(0, 1.5, N))
-    share = shortcut_share(labels, shortcut, model, patients, n=400)
-    ours, theirs = roc_auc_score(labels, shortcut), roc_auc_score(labels, model)
-    assert share.value == pytest.approx((ours - 0.5) / (theirs - 0.5))
-    assert (share.auc_baseline, share.auc_model) == pytest.approx((ours, theirs))
-    assert share.low < share.value < share.high
-    same = shortcut_share(labels, model, model, patients, n=100)
-    assert (same.value, same.low, same.high) == (1, 1, 1)
-    none = shortcut_share(labels, np.full(N, 0.5), model, patients, n=100)
-    assert (none.value, none.low, none.high) == (0, 0, 0)
-    inverse = shortcut_share(labels, 1 - model, model, patients, n=100)
-    assert inverse.value == pytest.approx(-1) and inverse.high == pytest.approx(-1)
-
-
-def test_sin_una_red_mejor_que_el_azar_no_hay_cociente(labels, patients):
-    share = shortcut_share(labels, 0.9 * labels, 1 - 0.9 * labels, patients, n=50)
-    assert share == (None, None, None, 1.0, 0.0)
-    with pytest.raises(DataError, match="con una sola clase"):
-        shortcut_share(np.ones(4), np.ones(4), np.ones(4), ["a", "b", "c", "d"])
 
 
 def test_funciona_con_la_maqueta(split):

@@ -7,7 +7,7 @@ import pytest
 from neumonia.acquisition import STATISTICS
 from neumonia.baselines import BASELINES
 from neumonia.errors import ConfigError, DataError
-from neumonia.figures import acquisition_drift, baseline_scores, frame_only, sharpness_shift
+from neumonia.figures import acquisition_drift, baseline_scores, frame_only
 
 
 @pytest.fixture
@@ -107,37 +107,3 @@ def test_la_deriva_sin_columnas_o_sin_filas_se_rechaza(drift):
     for bad, top in ((drift[:0], 5), (drift.drop(columns="auc"), 5), (drift, 0)):
         with pytest.raises(DataError, match="tabla de deriva"):
             acquisition_drift(bad, top)
-
-
-def test_la_nitidez_se_compara_por_clase_y_por_parte(faults):
-    rng = np.random.default_rng(1)
-    labels, domain = np.arange(400) % 2, np.arange(400) // 200
-    values = rng.normal(5 - labels - 0.5 * domain * (labels == 0), 0.7)
-    drawn = sharpness_shift(values, labels, domain)
-    assert faults(drawn) == []
-    for part, k in (("entrenamiento", 0), ("prueba", 1)):
-        medians = [np.median(values[(domain == k) & (labels == c)]) for c in (0, 1)]
-        assert f"en {part}, NORMAL {medians[0]:.2f} y PNEUMONIA {medians[1]:.2f}" in drawn.alt
-    for axes in drawn.figure.axes:
-        heights = [patch.get_data().values.sum() for patch in axes.patches]
-        assert heights == pytest.approx([100, 100])
-
-
-def test_una_prueba_mas_apretada_que_el_entrenamiento_cabe_en_su_panel():
-    rng = np.random.default_rng(2)
-    labels, domain = np.arange(400) % 2, np.arange(400) // 200
-    drawn = sharpness_shift(rng.normal(5, np.where(domain, 0.1, 1.0)), labels, domain)
-    for axes in drawn.figure.axes:
-        tallest = max(patch.get_data().values.max() for patch in axes.patches)
-        assert axes.get_ylim()[0] == 0 and axes.get_ylim()[1] > tallest
-
-
-def test_la_nitidez_constante_se_dibuja_y_lo_incompleto_no(faults):
-    labels, domain = np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1])
-    assert faults(sharpness_shift(np.full(4, 3.0), labels, domain)) == []
-    with pytest.raises(DataError, match="un valor finito"):
-        sharpness_shift([1, 2, np.nan, 3], labels, domain)
-    with pytest.raises(DataError, match="un valor finito"):
-        sharpness_shift([1.0, 2.0], labels, domain)
-    with pytest.raises(DataError, match="combinación"):
-        sharpness_shift([1.0, 2, 3, 4], labels, [0, 0, 1, 0])
