@@ -6,23 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from neumonia.datasets.archive import describe_missing, open_source
+from neumonia.datasets.archive import open_source
 from neumonia.datasets.base import CLASSES, SPLITS, Dataset, Skipped
-from neumonia.errors import DataError
-
-_FACTS = (
-    "image_id",
-    "label",
-    "patient",
-    "subtype",
-    "official_split",
-    "height",
-    "width",
-    "sha256",
-    "mode",
-    "format",
-    "bytes",
-)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -152,12 +137,8 @@ def _audit_files(root: Path, progress: bool) -> AuditReport:
     from neumonia.datasets.chest_xray import examine_all
 
     with open_source(root) as listing:
-        films, damaged = examine_all(listing, "Revisando archivos", progress)
-        skipped = (*listing.skipped, *damaged)
-    if not films:
-        raise DataError(describe_missing(root, skipped))
-    frame = pd.DataFrame([{name: getattr(film, name) for name in _FACTS} for film in films])
-    return AuditReport(str(root), frame, skipped, find_duplicates(frame), listing.repeated)
+        films, skipped = examine_all(root, listing, "Revisando archivos" if progress else "")
+    return AuditReport(str(root), films, skipped, find_duplicates(films), listing.repeated)
 
 
 def _people(patients: int) -> str:

@@ -68,3 +68,9 @@ def one(table: "pd.DataFrame", **where: object) -> "pd.Series":
     if len(found) != 1:
         raise DataError(f"Buscábamos una fila con {where} y hay {len(found)}.")
     return found.iloc[0]
+
+
+def shortened(error: BaseException, limit: int = 160) -> str:
+    """El texto de un error ajeno, en un renglón y no más largo que ``limit``."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -2,12 +2,13 @@
 
 import io
 import sys
+import threading
 from collections.abc import Callable
 
 import pytest
 
 from neumonia import progress
-from neumonia.progress import track
+from neumonia.progress import in_threads, track
 
 
 class Clock:
@@ -114,3 +115,32 @@ def test_lo_impreso_mientras_dura_la_barra_llega_a_la_salida(clock, open_termina
         print(f"resultado {item}")
     assert capsys.readouterr().out == "".join(f"resultado {item}\n" for item in range(4))
     assert "resultado" not in terminal.getvalue()
+
+
+def test_los_hilos_conservan_el_orden_y_muestran_el_avance(clock, capsys):
+    def slow(value):
+        threading.Event().wait(0.02 if value < 3 else 0)
+        clock.now += 3
+        return value * value
+
+    assert in_threads(slow, range(40), "Leyendo") == [k * k for k in range(40)]
+    assert "Leyendo: 40" in capsys.readouterr().err
+    assert in_threads(str, []) == []
+
+
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt])
+def test_un_error_se_propaga_y_ningun_hilo_sigue_trabajando(failure):
+    done = []
+
+    def work(value):
+        if value == 0:
+            raise failure
+        threading.Event().wait(0.01)
+        done.append(value)
+
+    with pytest.raises(failure):
+        in_threads(work, range(500))
+    finished = len(done)
+    assert finished < 100
+    threading.Event().wait(0.05)
+    assert len(done) == finished

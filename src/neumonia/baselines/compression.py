@@ -8,7 +8,6 @@ Fuente: ITU-T T.81 (1992), tablas de cuantización y bloques de 8 x 8 de JPEG.
 """
 
 import io
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +16,10 @@ import pandas as pd
 from PIL import Image
 
 from neumonia.baselines.features import check_images, chunks
-from neumonia.datasets.archive import Entry, describe_missing, open_source, printable
-from neumonia.datasets.base import CLASSES, Skipped
-from neumonia.datasets.chest_xray import parse_name
-from neumonia.datasets.images import decode_with_mode
-from neumonia.datasets.parallel import ordered_map
-from neumonia.errors import ConfigError, DataError, ImageError
-from neumonia.progress import track
+from neumonia.datasets.archive import open_source
+from neumonia.datasets.base import Skipped
+from neumonia.datasets.chest_xray import examine_all
+from neumonia.errors import ConfigError
 
 BLOCK = 8.0
 PROPERTIES = (
@@ -74,24 +70,24 @@ def file_properties(source: Path | str, progress: bool = False) -> FileReport:
         Si la fuente no existe, no es zip ni carpeta, o no tiene ninguna radiografía legible.
     """
     source = Path(source).expanduser()
-    rows: list[dict[str, object]] = []
     with open_source(source) as listing:
-        skipped = list(listing.skipped)
-        results = ordered_map(_examine, listing.entries)
-        # Si algo interrumpe el recorrido, los hilos deben parar antes de que se cierre el zip.
-        with closing(results):
-            shown = (
-                track(results, "Midiendo archivos", len(listing.entries)) if progress else results
-            )
-            for found in shown:
-                if isinstance(found, Skipped):
-                    skipped.append(found)
-                else:
-                    rows.append(found)
-    if not rows:
-        raise DataError(describe_missing(source, skipped))
-    table = pd.DataFrame(rows).sort_values("image_id", ignore_index=True)
-    return FileReport(table.astype({"label": np.int8}), tuple(skipped))
+        description = "Midiendo archivos" if progress else ""
+        films, skipped = examine_all(source, listing, description, _add_tables)
+    width, height = films["width"], films["height"]
+    films["area"] = width * height
+    films["aspect"] = width / height
+    films["bytes_per_pixel"] = films["bytes"] / films["area"]
+    films["rgb"] = ~films["mode"].isin(("L", "1", "I", "I;16", "I;16B", "LA"))
+    known = ["image_id", "label", "patient", "official_split"]
+    return FileReport(films[[*known, *PROPERTIES]].astype({"label": np.int8}), skipped)
+
+
+def _add_tables(row: dict[str, object], content: bytes) -> None:
+    # Ya se decodificó entero: aquí solo se vuelve a leer la cabecera.
+    with Image.open(io.BytesIO(content)) as image:
+        tables = getattr(image, "quantization", None) or {}
+    row["luminance_table"] = float(sum(tables[0])) if 0 in tables else float("nan")
+    row["chroma_table"] = len(tables) > 1
 
 
 def blockiness(images: np.ndarray, period: float = BLOCK) -> np.ndarray:
@@ -138,31 +134,3 @@ def _periodic(profile: np.ndarray, period: float) -> np.ndarray:
     wave = np.exp(-2j * np.pi * np.arange(profile.shape[1]) / period)
     total = weighted.sum(axis=1)
     return np.divide(np.abs(weighted @ wave), total, out=np.zeros_like(total), where=total > 0)
-
-
-def _examine(entry: Entry) -> dict[str, object] | Skipped:
-    name = printable(entry.source)
-    try:
-        content = entry.read()
-        decoded = decode_with_mode(content, name)
-    except ImageError as error:
-        return Skipped(name, str(error).removeprefix(f"{name}: "))
-    # Ya se decodificó entero: aquí solo se vuelve a leer la cabecera.
-    with Image.open(io.BytesIO(content)) as image:
-        tables = getattr(image, "quantization", None) or {}
-    height, width = decoded.pixels.shape
-    patient, _ = parse_name(entry.name, CLASSES[entry.label])
-    return {
-        "image_id": entry.image_id,
-        "label": entry.label,
-        "patient": patient,
-        "official_split": entry.split,
-        "bytes_per_pixel": len(content) / (height * width),
-        "luminance_table": float(sum(tables[0])) if 0 in tables else float("nan"),
-        "chroma_table": len(tables) > 1,
-        "width": width,
-        "height": height,
-        "area": height * width,
-        "aspect": width / height,
-        "rgb": decoded.mode not in ("L", "1", "I", "I;16", "I;16B", "LA"),
-    }

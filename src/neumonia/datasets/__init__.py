@@ -148,10 +148,12 @@ def download_dataset(
         raise ConfigError("La maqueta no se descarga: el paquete la genera en segundos.")
     if name == "kermany64":
         raise ConfigError("kermany64 no se descarga: viaja con el libro.")
-    from neumonia.datasets.download import download_kermany, download_pneumoniamnist
-
     if name == "kermany":
+        from neumonia.datasets.chest_xray import download_kermany
+
         return download_kermany(destination or library(name), progress, replace)
+    from neumonia.datasets.pneumoniamnist import download_pneumoniamnist
+
     return download_pneumoniamnist(destination or library(name), size, progress)
 
 

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from neumonia.datasets.base import CLASSES, SPLITS, Skipped
@@ -29,18 +30,25 @@ MAX_RATIO = 200
 _IMAGE = re.compile(r"\.(jpe?g|png)$", re.IGNORECASE)
 _OTHER_IMAGE = re.compile(r"\.(dcm|dicom|tiff?|bmp|gif|webp)$", re.IGNORECASE)
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\/]')
+_DRIVE = re.compile(r"[A-Za-z]:")
+# RuntimeError incluye las compresiones que Python no conoce.
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, RuntimeError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Una película candidata. ``read`` devuelve sus bytes o lanza ``ImageError``."""
+    """Una película candidata: ``read`` devuelve sus bytes o lanza ``ImageError``.
+
+    ``stamp`` es el CRC-32 que declara el zip o, en una carpeta, la fecha de modificación.
+    """
 
     source: str
     split: str
     label: int
     name: str
     bytes: int
-    # CRC-32 que declara el zip; en una carpeta, la fecha de modificación.
     stamp: str
     read: Callable[[], bytes]
 
@@ -51,14 +59,21 @@ class Entry:
 
 @dataclass(frozen=True)
 class Listing:
-    """Lo que hay en una fuente: candidatas, rechazadas, copias repetidas y archivos ajenos."""
+    """Lo que hay en una fuente: candidatas, rechazadas, copias repetidas y archivos ajenos.
+
+    ``key`` cambia si cambian los nombres, los tamaños o el contenido de las películas.
+    """
 
     entries: tuple[Entry, ...]
     skipped: tuple[Skipped, ...]
     repeated: int
     ignored: int
-    # Cambia si cambian los nombres, los tamaños o el contenido de las películas.
     key: str
+
+
+# Cada archivo hallado: su nombre crudo y una función que da la candidata, el motivo para
+# rechazarlo, o ``None`` si no pretende ser una película.
+Found = Iterable[tuple[str, Callable[[], Entry | str | None]]]
 
 
 @contextmanager
@@ -73,7 +88,7 @@ def open_source(source: Path) -> Iterator[Listing]:
     """
     source = Path(source)
     if source.is_dir():
-        yield _listing(*_scan_folder(source), by_stamp=False)
+        yield _listing(_walk(source), by_stamp=False)
         return
     if not source.is_file():
         raise DataError(
@@ -88,77 +103,38 @@ def open_source(source: Path) -> Iterator[Listing]:
             f"({error}). Descarguémoslo de nuevo y comprobemos su tamaño."
         ) from error
     with archive:
-        yield _listing(*_scan_zip(archive, source), by_stamp=True)
-
-
-def locate(parts: tuple[str, ...]) -> tuple[str, int] | None:
-    """Partición y etiqueta según las dos últimas carpetas, sin distinguir mayúsculas."""
-    if len(parts) < 3:
-        return None
-    split, folder = parts[-3].lower(), parts[-2].upper()
-    if split not in SPLITS or folder not in CLASSES:
-        return None
-    return split, CLASSES.index(folder)
-
-
-def is_clutter(parts: tuple[str, ...]) -> bool:
-    """Restos del sistema de archivos: ``__MACOSX``, ``._*`` y otros nombres ocultos."""
-    return "__MACOSX" in parts or any(part.startswith(".") for part in parts)
-
-
-def _scan_zip(archive: zipfile.ZipFile, source: Path) -> tuple[list[Entry], list[Skipped], int]:
-    infos = archive.infolist()
-    if len(infos) > MAX_ENTRIES:
-        raise DataError(
-            f"{source} declara {len(infos)} archivos; el conjunto oficial tiene unos 12 000. "
-            "No lo importamos."
-        )
-    entries: list[Entry] = []
-    skipped: list[Skipped] = []
-    ignored = 0
-    # ZipFile cuenta sus lectores sin candado: desde varios hilos hay que turnarse.
-    turn = threading.Lock()
-    for info in infos:
-        # ``filename`` ya viene recortado y traducido; el nombre crudo es el que hay que juzgar.
-        raw = info.orig_filename
-        parts = tuple(part for part in raw.split("/") if part != ".")
-        if _escapes(raw):
-            skipped.append(
-                Skipped(printable(raw), "su nombre apunta fuera de la carpeta de destino")
+        infos = archive.infolist()
+        if len(infos) > MAX_ENTRIES:
+            raise DataError(
+                f"{source} declara {len(infos)} archivos; el conjunto oficial tiene unos 12 000. "
+                "No lo importamos."
             )
-            continue
-        if info.is_dir():
-            continue
-        candidate = _classify(parts, parts)
-        if isinstance(candidate, str):
-            skipped.append(Skipped(printable(raw), candidate))
-        elif candidate is None:
-            ignored += 1
-        elif danger := _zip_danger(info):
-            skipped.append(Skipped(printable(raw), danger))
-        else:
-            reader = _zip_reader(archive, info, turn)
-            entries.append(Entry(raw, *candidate, info.file_size, f"{info.CRC:08x}", reader))
-    total = sum(entry.bytes for entry in entries)
-    if total > MAX_TOTAL_BYTES:
-        raise DataError(
-            f"{source} declara {total / 2**30:.1f} GiB de imágenes, más de lo que puede tener este "
-            f"conjunto ({MAX_TOTAL_BYTES // 2**30} GiB). No lo importamos."
+        # ZipFile cuenta sus lectores sin candado: desde varios hilos hay que turnarse.
+        turn = threading.Lock()
+        # ``filename`` ya viene recortado y traducido; el nombre crudo es el que hay que juzgar.
+        listing = _listing(
+            ((info.orig_filename, partial(_zip_entry, archive, info, turn)) for info in infos),
+            by_stamp=True,
         )
-    return entries, skipped, ignored
+        total = sum(entry.bytes for entry in listing.entries)
+        if total > MAX_TOTAL_BYTES:
+            raise DataError(
+                f"{source} declara {total / 2**30:.1f} GiB de imágenes, más de lo que puede tener "
+                f"este conjunto ({MAX_TOTAL_BYTES // 2**30} GiB). No lo importamos."
+            )
+        yield listing
 
 
-def _escapes(raw: str) -> bool:
-    return (
-        "\\" in raw
-        or raw.startswith("/")
-        or ".." in raw.split("/")
-        or re.match(r"[A-Za-z]:", raw) is not None
-    )
-
-
-def _zip_danger(info: zipfile.ZipInfo) -> str | None:
-    """Motivo para no leer una entrada, o ``None``."""
+def _zip_entry(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, turn: threading.Lock
+) -> Entry | str | None:
+    raw = info.orig_filename
+    if "\\" in raw or raw.startswith("/") or ".." in raw.split("/") or _DRIVE.match(raw):
+        return "su nombre apunta fuera de la carpeta de destino"
+    parts = tuple(part for part in raw.split("/") if part != ".")
+    place = None if info.is_dir() else _place(parts, parts)
+    if not isinstance(place, tuple):
+        return place
     if stat.S_ISLNK(info.external_attr >> 16):
         return "es un enlace simbólico"
     if info.flag_bits & 0x1:
@@ -166,60 +142,25 @@ def _zip_danger(info: zipfile.ZipInfo) -> str | None:
     if info.file_size > MAX_BYTES:
         return f"declara {info.file_size / 2**20:.0f} MiB; el límite es {MAX_BYTES // 2**20} MiB"
     if info.file_size > 2**20 and info.file_size > MAX_RATIO * max(info.compress_size, 1):
-        return "se infla más de 200 veces al descomprimirlo: no es una radiografía"
-    return None
+        return f"se infla más de {MAX_RATIO} veces al descomprimirlo: no es una radiografía"
+    read = partial(_read_zipped, archive, info, turn)
+    return Entry(raw, *place, info.file_size, f"{info.CRC:08x}", read)
 
 
-def _zip_reader(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, turn: threading.Lock
-) -> Callable[[], bytes]:
-    def read() -> bytes:
-        name = printable(info.orig_filename)
-        try:
-            with turn, archive.open(info) as handle:
-                content = handle.read(MAX_BYTES + 1)
-        # RuntimeError incluye las compresiones que Python no conoce.
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            lzma.LZMAError,
-            EOFError,
-            OSError,
-            ValueError,
-            RuntimeError,
-        ) as error:
-            raise ImageError(f"{name}: está dañado dentro del zip ({error}).") from error
-        if len(content) != info.file_size:
-            raise ImageError(f"{name}: su tamaño no es el que declara el zip.")
-        return content
-
-    return read
+def _read_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, turn: threading.Lock) -> bytes:
+    name = printable(info.orig_filename)
+    try:
+        with turn, archive.open(info) as handle:
+            content = handle.read(MAX_BYTES + 1)
+    except _DAMAGED as error:
+        raise ImageError(f"{name}: está dañado dentro del zip ({error}).") from error
+    if len(content) != info.file_size:
+        raise ImageError(f"{name}: su tamaño no es el que declara el zip.")
+    return content
 
 
-def _scan_folder(root: Path) -> tuple[list[Entry], list[Skipped], int]:
-    entries: list[Entry] = []
-    skipped: list[Skipped] = []
-    ignored = 0
-    for path in _walk(root):
-        parts = path.relative_to(root).parts
-        # Si nos dieron directamente «train», su propio nombre también cuenta.
-        candidate = _classify((*root.resolve().parts[-2:], *parts), parts)
-        raw = path.relative_to(root).as_posix()
-        if isinstance(candidate, str):
-            skipped.append(Skipped(printable(raw), candidate))
-        elif candidate is None:
-            ignored += 1
-        elif not path.is_file():
-            skipped.append(Skipped(printable(raw), "no es un archivo común, o el enlace está roto"))
-        else:
-            status = path.stat()
-            stamp, reader = str(status.st_mtime_ns), _file_reader(path, raw)
-            entries.append(Entry(raw, *candidate, status.st_size, stamp, reader))
-    return entries, skipped, ignored
-
-
-def _walk(root: Path) -> Iterator[Path]:
-    """Todos los archivos bajo ``root``; sigue enlaces a carpetas, pero a cada una entra una vez."""
+def _walk(root: Path) -> Found:
+    """Los archivos bajo ``root``; sigue enlaces a carpetas, pero a cada una entra una vez."""
     seen: set[str] = set()
     for folder, folders, files in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
@@ -229,29 +170,41 @@ def _walk(root: Path) -> Iterator[Path]:
         seen.add(real)
         folders.sort()
         for name in sorted(files):
-            yield Path(folder) / name
+            path = Path(folder) / name
+            yield path.relative_to(root).as_posix(), partial(_folder_entry, root, path)
 
 
-def _file_reader(path: Path, raw: str) -> Callable[[], bytes]:
-    return lambda: read_bounded(path, printable(raw))
+def _folder_entry(root: Path, path: Path) -> Entry | str | None:
+    parts = path.relative_to(root).parts
+    # Si nos dieron directamente «train», su propio nombre también cuenta.
+    place = _place((*root.resolve().parts[-2:], *parts), parts)
+    if not isinstance(place, tuple):
+        return place
+    if not path.is_file():
+        return "no es un archivo común, o el enlace está roto"
+    raw, status = "/".join(parts), path.stat()
+    read = partial(read_bounded, path, printable(raw))
+    return Entry(raw, *place, status.st_size, str(status.st_mtime_ns), read)
 
 
-def _classify(parts: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, int, str] | str | None:
-    """Partición, etiqueta y nombre; un texto con el motivo del rechazo; o ``None`` si es ajeno.
+def _place(parts: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, int, str] | str | None:
+    """Partición, etiqueta y nombre; el motivo del rechazo; o ``None`` si es un archivo ajeno.
 
-    ``own`` son las partes propias de la fuente, sin las carpetas donde la guardamos.
+    Mandan las dos últimas carpetas, sin distinguir mayúsculas. ``own`` son las partes propias de
+    la fuente, sin las carpetas donde la guardamos: ahí ``__MACOSX`` y los nombres ocultos sobran.
     """
-    place = None if is_clutter(own) else locate(parts)
-    if place is None:
+    if len(parts) < 3 or "__MACOSX" in own or any(part.startswith(".") for part in own):
         return None
-    name = parts[-1]
+    split, folder, name = parts[-3].lower(), parts[-2].upper(), parts[-1]
+    if split not in SPLITS or folder not in CLASSES:
+        return None
     if _OTHER_IMAGE.search(name):
         return "formato no admitido; convirtamos la imagen a PNG"
     if not _IMAGE.search(name):
         return None
     if _FORBIDDEN.search(name):
         return "su nombre tiene caracteres no admitidos"
-    return (*place, name)
+    return split, CLASSES.index(folder), name
 
 
 def printable(raw: str) -> str:
@@ -259,10 +212,20 @@ def printable(raw: str) -> str:
     return "".join(char if char.isprintable() else "�" for char in raw)
 
 
-def _listing(entries: list[Entry], skipped: list[Skipped], ignored: int, by_stamp: bool) -> Listing:
+def _listing(found: Found, by_stamp: bool) -> Listing:
     """Quita las copias: igual nombre y tamaño y, en un zip (``by_stamp``), también igual CRC."""
+    entries: list[Entry] = []
+    skipped: list[Skipped] = []
+    repeated = ignored = 0
+    for raw, inspect in found:
+        verdict = inspect()
+        if isinstance(verdict, Entry):
+            entries.append(verdict)
+        elif verdict is not None:
+            skipped.append(Skipped(printable(raw), verdict))
+        elif not raw.endswith("/"):
+            ignored += 1
     kept: dict[str, Entry] = {}
-    repeated = 0
     # El archivo oficial repite todo en un segundo chest_xray/ anidado: gana la ruta más corta.
     for entry in sorted(entries, key=lambda item: (item.source.count("/"), item.source)):
         # En discos que no distinguen mayúsculas, dos nombres así serían un solo archivo.
@@ -272,12 +235,8 @@ def _listing(entries: list[Entry], skipped: list[Skipped], ignored: int, by_stam
         if first.bytes == entry.bytes and (not by_stamp or first.stamp == entry.stamp):
             repeated += 1
         else:
-            skipped.append(
-                Skipped(
-                    printable(entry.source),
-                    f"se llama igual que {printable(first.source)} pero tiene otro contenido",
-                )
-            )
+            reason = f"se llama igual que {printable(first.source)} pero tiene otro contenido"
+            skipped.append(Skipped(printable(entry.source), reason))
     ordered = tuple(sorted(kept.values(), key=lambda item: item.image_id))
     key = digest([[entry.image_id, entry.bytes, entry.stamp] for entry in ordered])
     return Listing(ordered, tuple(skipped), repeated, ignored, key)

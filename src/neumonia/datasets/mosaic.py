@@ -9,7 +9,6 @@ Kermany, Zhang y Goldbaum (2018), Mendeley Data, CC BY 4.0; véase el LEEME junt
 import hashlib
 import io
 import shutil
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +18,11 @@ from PIL import Image, UnidentifiedImageError
 
 from neumonia.datasets.archive import Entry, describe_missing, open_source, printable
 from neumonia.datasets.base import CLASSES, INFO, SPLITS, Dataset, tidy_manifest
-from neumonia.datasets.chest_xray import parse_name
+from neumonia.datasets.chest_xray import check_destination, parse_name
 from neumonia.datasets.images import decode, resize
-from neumonia.datasets.parallel import ordered_map
 from neumonia.errors import DataError
 from neumonia.files import atomic_dir, describe_os_error, write_text
-from neumonia.progress import track
+from neumonia.progress import in_threads, track
 
 SIDE = 64
 COLUMNS = 96
@@ -59,23 +57,11 @@ class Compacted:
 
 
 def open_kermany64(root: Path | str | None = None) -> Dataset:
-    """Abre el conjunto que viaja con el paquete, y comprueba que sea ese y esté entero.
+    """Abre el conjunto que viaja con el paquete, o su copia en ``root``, si está entero.
 
-    Parameters
-    ----------
-    root : ruta, optional
-        Carpeta con ``mosaico.png`` y ``radiografias.csv``; por omisión, la del paquete.
-
-    Returns
-    -------
-    Dataset
-        ``height`` y ``width`` valen 64: el tamaño original no se conserva. ``sha256`` resume los
-        píxeles de cada radiografía.
-
-    Raises
-    ------
-    DataError
-        Si falta un archivo, está dañado, o su contenido no es el de ``kermany64``.
+    ``height`` y ``width`` valen 64: el tamaño original no se conserva. ``sha256`` resume los
+    píxeles de cada radiografía. ``DataError`` si falta un archivo, está dañado, o su contenido no
+    es el de ``kermany64``.
     """
     folder = EMBEDDED if root is None else Path(root).expanduser()
     if root is not None and not (folder / TABLE).is_file():
@@ -119,48 +105,29 @@ def open_kermany64(root: Path | str | None = None) -> Dataset:
 def compact(
     source: Path | str, destination: Path | str, progress: bool = True, replace: bool = False
 ) -> Compacted:
-    """Hace ``kermany64`` a partir del conjunto completo: mosaico, tabla y LEEME.
+    """Hace ``kermany64`` a partir del zip o la carpeta del conjunto completo.
 
-    Cada radiografía se decodifica a gris y se lleva a 64 × 64 con el filtro bilineal de
-    ``neumonia.datasets.images.resize``, sin conservar la proporción. El contenido no depende del
-    orden de la fuente; los bytes del PNG pueden cambiar con la versión de Pillow, y por eso lo
-    que se compara es la huella de los píxeles.
-
-    Parameters
-    ----------
-    source : ruta
-        Zip o carpeta con ``train``, ``val`` y ``test``.
-    destination : ruta
-        Carpeta nueva. Aparece entera al final o no aparece.
-    replace : bool
-        Sustituye una carpeta anterior.
+    Cada radiografía se decodifica a gris y se lleva a 64 × 64 con ``resize``, sin conservar la
+    proporción. El contenido no depende del orden de la fuente; los bytes del PNG pueden cambiar con
+    la versión de Pillow, y por eso lo que se compara es la huella de los píxeles.
 
     Raises
     ------
     DataError
         Si la fuente no existe, le faltan radiografías o alguna no se puede leer, o si el destino
-        ya existe y ``replace`` es falso.
+        ya tiene algo y ``replace`` es falso.
     NeumoniaError
         Si no se puede escribir (por ejemplo, disco lleno).
     """
     source, destination = Path(source).expanduser(), Path(destination).expanduser()
-    if destination.exists() and not replace:
-        raise DataError(
-            f"{destination} ya existe y no lo vamos a pisar. Elijamos otra carpeta con --destino, "
-            "o pidamos el reemplazo con --reemplazar."
-        )
-    _check_apart(source, destination)
+    check_destination(source, destination, replace)
     with open_source(source) as listing:
         if not listing.entries:
             raise DataError(describe_missing(source, listing.skipped))
         _check_complete(source, listing.entries)
-        images = np.empty((len(listing.entries), SIDE, SIDE), dtype=np.uint8)
-        films = ordered_map(_small, listing.entries)
-        with closing(films):
-            shown = track(films, "Reduciendo", len(images)) if progress else films
-            for row, film in enumerate(shown):
-                images[row] = film
+        films = in_threads(_small, listing.entries, "Reduciendo" if progress else "")
         table = _table(listing.entries)
+    images = np.stack(films)
     with atomic_dir(destination) as folder:
         Image.fromarray(_tile(images)).save(folder / MOSAIC, optimize=True)
         write_text(folder / TABLE, table.to_csv(index=False, lineterminator="\n"))
@@ -180,15 +147,6 @@ def _table(entries: tuple[Entry, ...]) -> pd.DataFrame:
         patient, subtype = parse_name(entry.name, name)
         rows.append((entry.name, entry.split, name, subtype, patient))
     return pd.DataFrame(rows, columns=list(FIELDS))
-
-
-def _check_apart(source: Path, destination: Path) -> None:
-    """El destino se sustituye entero: no puede ser la fuente ni contenerla."""
-    here, there = destination.resolve(), source.resolve()
-    if here == there or here in there.parents:
-        raise DataError(
-            f"El destino {destination} contiene a la fuente {source}. Elijamos otra carpeta."
-        )
 
 
 def _check_complete(source: Path, entries: tuple[Entry, ...]) -> None:
@@ -213,17 +171,20 @@ def _tile(images: np.ndarray) -> np.ndarray:
     return cells.reshape(rows, COLUMNS, SIDE, SIDE).swapaxes(1, 2).reshape(rows * SIDE, -1)
 
 
-def _read_mosaic(path: Path, films: int) -> np.ndarray:
-    rows = -(-films // COLUMNS)
-    expected = (COLUMNS * SIDE, rows * SIDE)
+def _read_bytes(path: Path) -> io.BytesIO:
     try:
-        content = path.read_bytes()
+        return io.BytesIO(path.read_bytes())
     except FileNotFoundError as error:
         raise DataError(f"Falta {path}, que viaja con el libro. {_ADVICE}") from error
     except OSError as error:
         raise DataError(f"No se puede leer {path}: {describe_os_error(error)}.") from error
+
+
+def _read_mosaic(path: Path, films: int) -> np.ndarray:
+    rows = -(-films // COLUMNS)
+    expected = (COLUMNS * SIDE, rows * SIDE)
     try:
-        with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+        with Image.open(_read_bytes(path), formats=("PNG",)) as image:
             if image.size != expected or image.mode != "L":
                 raise DataError(
                     f"{path} no es el mosaico de kermany64: mide {image.width} × {image.height} en "
@@ -241,11 +202,7 @@ def _read_mosaic(path: Path, films: int) -> np.ndarray:
 
 def _read_table(path: Path, films: int) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except FileNotFoundError as error:
-        raise DataError(f"Falta {path}, que viaja con el libro. {_ADVICE}") from error
-    except OSError as error:
-        raise DataError(f"No se puede leer {path}: {describe_os_error(error)}.") from error
+        table = pd.read_csv(_read_bytes(path), dtype=str, keep_default_na=False, encoding="utf-8")
     except ValueError as error:
         raise DataError(f"{path} no es una tabla legible ({error}). {_ADVICE}") from error
     if tuple(table.columns) != FIELDS:

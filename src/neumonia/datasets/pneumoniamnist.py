@@ -7,6 +7,8 @@ qué paciente es cada película; por eso solo admite la partición oficial.
 import hashlib
 import re
 import shutil
+import sys
+import tempfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -16,11 +18,13 @@ import pandas as pd
 
 from neumonia.datasets.base import INFO, SPLITS, Dataset, ImportReport, tidy_manifest
 from neumonia.datasets.images import resize
-from neumonia.errors import DataError
-from neumonia.files import atomic_path
+from neumonia.errors import ConfigError, DataError
+from neumonia.files import atomic_path, explain_os_error
 from neumonia.progress import track
+from neumonia.text import shortened
 
 MAX_BYTES = 2 * 2**30
+_TIMEOUT = 60
 
 _NAME = re.compile(r"pneumoniamnist(?:_(\d+))?\.npz", re.IGNORECASE)
 
@@ -51,6 +55,47 @@ def import_npz(path: Path | str, destination: Path | str) -> ImportReport:
         with atomic_path(target) as temporary:
             shutil.copyfile(path, temporary)
     return ImportReport(imported=total, destination=str(target))
+
+
+def download_pneumoniamnist(
+    destination: Path | str, size: int = 28, progress: bool = True
+) -> ImportReport:
+    """Descarga PneumoniaMNIST de lado ``size`` (28, 64, 128 o 224) y comprueba su MD5.
+
+    ``ConfigError`` si no existe ese tamaño; ``DataError`` si no llega o la suma no coincide.
+    """
+    files = INFO["pneumoniamnist"]["files"]
+    if size not in files:
+        sizes = ", ".join(str(side) for side in files)
+        raise ConfigError(f"PneumoniaMNIST se publica en {sizes} píxeles; recibimos {size}.")
+    url, md5 = files[size]
+    bar = progress and sys.stderr.isatty()
+    destination = Path(destination)
+    try:
+        destination.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain_os_error(error, destination) from error
+    with tempfile.TemporaryDirectory(prefix=".tmp-descarga-", dir=destination) as folder:
+        try:
+            import pooch
+
+            # Sus avisos son en inglés y no agregan nada: los errores llegan igual.
+            pooch.get_logger().setLevel("ERROR")
+            path = pooch.retrieve(
+                url,
+                known_hash=f"md5:{md5}",
+                fname=file_name(size),
+                path=folder,
+                downloader=pooch.HTTPDownloader(timeout=_TIMEOUT, progressbar=bar),
+            )
+        # pooch anuncia una suma distinta con ValueError; la red, con las clases de requests.
+        except Exception as error:
+            raise DataError(
+                f"No se pudo descargar {file_name(size)} ({shortened(error)}). A mano: bajémoslo "
+                f"de {url} , comprobemos que su MD5 sea {md5} y ejecutemos: "
+                "neumonia datos importar RUTA_DEL_NPZ"
+            ) from error
+        return import_npz(path, destination)
 
 
 def open_pneumoniamnist(root: Path | str, size: int | None = None) -> Dataset:

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from neumonia.datasets import archive
-from neumonia.datasets.archive import is_clutter, locate, open_source
+from neumonia.datasets.archive import _place, open_source
 from neumonia.datasets.chest_xray import import_kermany
 from neumonia.errors import DataError, ImageError
 
@@ -17,25 +17,23 @@ def reasons(listing) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("parts", "expected"),
+    ("path", "expected"),
     [
-        (("train", "NORMAL", "a.jpeg"), ("train", 0)),
-        (("x", "y", "TEST", "pneumonia", "a.jpeg"), ("test", 1)),
-        (("Val", "Normal", "a.png"), ("val", 0)),
-        (("NORMAL", "a.jpeg"), None),
-        (("train", "COVID", "a.jpeg"), None),
-        (("entrenamiento", "NORMAL", "a.jpeg"), None),
-        (("train", "NORMAL", "sub", "a.jpeg"), None),
+        ("train/NORMAL/a.jpeg", ("train", 0, "a.jpeg")),
+        ("x/y/TEST/pneumonia/a.jpeg", ("test", 1, "a.jpeg")),
+        ("Val/Normal/a.png", ("val", 0, "a.png")),
+        ("NORMAL/a.jpeg", None),
+        ("train/COVID/a.jpeg", None),
+        ("entrenamiento/NORMAL/a.jpeg", None),
+        ("train/NORMAL/sub/a.jpeg", None),
+        ("train/NORMAL/notas.txt", None),
+        ("__MACOSX/train/NORMAL/a.jpeg", None),
+        ("train/NORMAL/._a.jpeg", None),
     ],
 )
-def test_el_lugar_sale_de_las_dos_ultimas_carpetas(parts, expected):
-    assert locate(parts) == expected
-
-
-def test_los_restos_del_sistema_se_reconocen():
-    assert is_clutter(("__MACOSX", "train", "NORMAL", "._a.jpeg"))
-    assert is_clutter(("train", "NORMAL", ".DS_Store"))
-    assert not is_clutter(("train", "NORMAL", "a.jpeg"))
+def test_el_lugar_sale_de_las_dos_ultimas_carpetas(path, expected):
+    parts = tuple(path.split("/"))
+    assert _place(parts, parts) == expected
 
 
 @pytest.mark.parametrize("prefix", ["", "chest_xray/", "archive/chest_xray/chest_xray/", "./x/"])

@@ -84,7 +84,7 @@ def test_la_segunda_vez_no_se_vuelve_a_leer(make_zip, make_folder, tree, source,
     def never(*args, **kwargs):
         raise AssertionError("se volvió a leer")
 
-    monkeypatch.setattr(chest_xray, "examine", never)
+    monkeypatch.setattr(chest_xray, "_examine", never)
     assert open_kermany(path, progress=False).fingerprint == first.fingerprint
 
 

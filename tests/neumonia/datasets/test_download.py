@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import requests
 
-from neumonia.datasets import base, download
-from neumonia.datasets.chest_xray import open_kermany
-from neumonia.datasets.download import download_kermany, download_pneumoniamnist
-from neumonia.datasets.pneumoniamnist import open_pneumoniamnist
+from neumonia.datasets import base, pneumoniamnist
+from neumonia.datasets.chest_xray import download_kermany, open_kermany
+from neumonia.datasets.pneumoniamnist import download_pneumoniamnist, open_pneumoniamnist
 from neumonia.errors import ConfigError, DataError, NeumoniaError
 
 
@@ -87,7 +86,7 @@ def published(tmp_path, monkeypatch):
     content = path.read_bytes()
     files = {28: (base.INFO["pneumoniamnist"]["files"][28][0], hashlib.md5(content).hexdigest())}
     record = {**base.INFO, "pneumoniamnist": {**base.INFO["pneumoniamnist"], "files": files}}
-    monkeypatch.setattr(download, "INFO", record)
+    monkeypatch.setattr(pneumoniamnist, "INFO", record)
     return content
 
 

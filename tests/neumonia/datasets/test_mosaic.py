@@ -105,7 +105,7 @@ class TestCompactar:
         assert made.is_embedded and made.films == 5856
         assert made.pixels_sha256 == INFO["kermany64"]["pixels_sha256"]
         assert open_kermany64(made.folder).manifest.equals(dataset.manifest)
-        with pytest.raises(DataError, match="ya existe"):
+        with pytest.raises(DataError, match="ya tiene archivos"):
             compact(unpacked, made.folder, progress=False)
         (made.folder / TABLE).write_text("roto")
         assert compact(unpacked, made.folder, progress=False, replace=True).is_embedded

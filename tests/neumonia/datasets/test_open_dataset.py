@@ -73,11 +73,12 @@ def test_importar_algo_que_no_existe(tmp_path):
 
 
 def test_descargar_reparte_segun_el_nombre(monkeypatch, tmp_path):
-    from neumonia.datasets import download
-
     calls = []
-    monkeypatch.setattr(download, "download_kermany", lambda *a: calls.append(("k", *a)))
-    monkeypatch.setattr(download, "download_pneumoniamnist", lambda *a: calls.append(("p", *a)))
+    room = "neumonia.datasets."
+    monkeypatch.setattr(f"{room}chest_xray.download_kermany", lambda *a: calls.append(("k", *a)))
+    monkeypatch.setattr(
+        f"{room}pneumoniamnist.download_pneumoniamnist", lambda *a: calls.append(("p", *a))
+    )
     download_dataset("kermany", progress=False)
     download_dataset("pneumoniamnist", tmp_path, size=64)
     assert calls == [("k", library("kermany"), False, False), ("p", tmp_path, 64, True)]
@@ -98,7 +99,7 @@ def test_importar_el_paquete_no_carga_tensorflow():
     import sys
 
     code = (
-        "import sys, neumonia.datasets, neumonia.datasets.chest_xray, neumonia.datasets.download, "
+        "import sys, neumonia.datasets, neumonia.datasets.chest_xray, "
         "neumonia.datasets.pneumoniamnist, neumonia.splits, neumonia.arrays, neumonia.exploration; "
         "heavy = {'tensorflow', 'keras', 'matplotlib.pyplot', 'kagglehub', 'pooch'}; "
         "bad = heavy & set(sys.modules); "
