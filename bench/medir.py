@@ -43,8 +43,8 @@ def main() -> int:
     parser.add_argument("--lado", type=int, default=150)
     options = parser.parse_args()
 
-    from neumonia.arrays import open_arrays
     from neumonia.datasets import open_dataset
+    from neumonia.datasets.images import open_arrays
     from neumonia.datasets.phantoms import make_films
     from neumonia.gradcam import grad_cam
     from neumonia.models.cnn import build_cnn

@@ -15,8 +15,8 @@ from neumonia.lab.readme import BEGIN, END, table_block
 
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = (
-    "errors", "text", "files", "progress", "datasets", "splits", "audit", "arrays",
-    "exploration", "models", "training", "robust",
+    "errors", "text", "files", "progress", "datasets", "splits", "exploration",
+    "models", "training", "robust",
     "evaluation", "baselines", "acquisition", "gradcam", "heat", "figures", "study", "likeness",
     "explain", "lab", "review", "cards", "cli",
 )  # fmt: skip

@@ -48,28 +48,16 @@ def by_patient(
     """Reparte pacientes enteros, con la misma proporción de clases en cada parte.
 
     Se asignan primero los pacientes con más películas, al azar y con probabilidad proporcional a
-    lo que le falta a cada parte; los de una sola película completan las cuentas.
-
-    Parameters
-    ----------
-    manifest : pandas.DataFrame
-        Con ``patient``, ``sha256`` y ``label``.
-    seed : int
-        La misma semilla da el mismo reparto.
-    fractions : tres números positivos
-        Proporción de películas para train, val y test; suman 1.
-
-    Returns
-    -------
-    pandas.Series
-        ``train``, ``val`` o ``test`` por película, con el índice de ``manifest``.
+    lo que le falta a cada parte; los de una sola película completan las cuentas. ``manifest``
+    necesita ``patient``, ``sha256``, ``label`` e ``image_id``; ``fractions`` son las proporciones
+    de train, val y test. Devuelve la parte de cada película, con el índice de ``manifest``.
 
     Raises
     ------
     DataError
         Si no consta de qué paciente es cada película, o no hay al menos tres pacientes por clase.
     ConfigError
-        Si las proporciones no son válidas.
+        Si las proporciones no son tres números positivos que suman 1.
     """
     parts = _check_fractions(fractions)
     _check_classes(manifest)
@@ -82,25 +70,15 @@ def by_patient(
     return _series(np.array(SPLITS, dtype=object)[assigned], manifest)
 
 
-def official(manifest: pd.DataFrame, seed: int, val_fraction: float = 0.1) -> pd.Series:
-    """La prueba de los autores; la validación se corta, por paciente, de todo lo demás.
+def official(manifest: pd.DataFrame, seed: int) -> pd.Series:
+    """La prueba de los autores; la validación (un 10 %) se corta, por paciente, de todo lo demás.
 
     La carpeta oficial de validación tiene 16 películas, demasiado pocas para elegir nada: se une
     al entrenamiento antes de cortar. Si no constan los pacientes (PneumoniaMNIST), se respetan
     las tres partes tal como vienen. Si un paciente de la prueba oficial tuviera más películas
-    fuera de ella, allí quedarían: ``shared_patients`` las cuenta.
-
-    Raises
-    ------
-    DataError
-        Si falta la parte de prueba o la de entrenamiento, o una clase en alguna de ellas.
-    ConfigError
-        Si ``val_fraction`` no está entre 0 y 1.
+    fuera de ella, allí quedarían: ``shared_patients`` las cuenta. ``DataError`` si falta la parte
+    de prueba o la de entrenamiento, o una clase.
     """
-    if not 0 < val_fraction < 1:
-        raise ConfigError(
-            f"La proporción de validación va entre 0 y 1, sin incluirlos; recibimos {val_fraction}."
-        )
     _check_classes(manifest)
     given = manifest["official_split"].to_numpy(dtype=object)
     missing = [name for name in ("train", "test") if not (given == name).any()]
@@ -114,26 +92,20 @@ def official(manifest: pd.DataFrame, seed: int, val_fraction: float = 0.1) -> pd
     pool = np.flatnonzero(given != "test")
     groups = patient_groups(manifest)
     values = given.copy()
-    assigned = _assign(manifest.iloc[pool], groups[pool], seed, (1 - val_fraction, val_fraction))
+    assigned = _assign(manifest.iloc[pool], groups[pool], seed, (0.9, 0.1))
     values[pool] = np.array(["train", "val"], dtype=object)[assigned]
     return _series(values, manifest)
 
 
-def by_file(manifest: pd.DataFrame, seed: int, fractions: Sequence[float] = FRACTIONS) -> pd.Series:
+def by_file(manifest: pd.DataFrame, seed: int) -> pd.Series:
     """Reparte archivo por archivo, con las clases en proporción y sin mirar a los pacientes.
 
-    Está aquí para medir la fuga: películas de un mismo niño caen a ambos lados.
-
-    Raises
-    ------
-    DataError
-        Si hay muy pocas películas de una clase.
-    ConfigError
-        Si las proporciones no son válidas.
+    Está aquí para medir la fuga: películas de un mismo niño caen a ambos lados. ``DataError`` si
+    hay muy pocas películas de una clase.
     """
     from sklearn.model_selection import train_test_split
 
-    train, val, test = _check_fractions(fractions)
+    train, val, test = FRACTIONS
     _check_classes(manifest)
     rows, labels = np.arange(len(manifest)), manifest["label"].to_numpy()
     try:
@@ -151,15 +123,7 @@ def by_file(manifest: pd.DataFrame, seed: int, fractions: Sequence[float] = FRAC
 
 
 def make_split(manifest: pd.DataFrame, kind: str, seed: int) -> pd.Series:
-    """El reparto ``kind`` (``paciente``, ``oficial`` o ``archivo``), ya comprobado.
-
-    Raises
-    ------
-    ConfigError
-        Si ``kind`` no existe.
-    DataError
-        Si el conjunto no admite ese reparto.
-    """
+    """El reparto ``kind`` (``paciente``, ``oficial`` o ``archivo``), ya comprobado."""
     makers = {"paciente": by_patient, "oficial": official, "archivo": by_file}
     if kind not in makers:
         raise ConfigError(f"No existe la partición «{kind}». Las hay: {', '.join(KINDS)}.")
@@ -169,13 +133,7 @@ def make_split(manifest: pd.DataFrame, kind: str, seed: int) -> pd.Series:
 
 
 def check_split(manifest: pd.DataFrame, split: pd.Series) -> None:
-    """Comprueba que cada parte exista y tenga las dos clases.
-
-    Raises
-    ------
-    DataError
-        Si los índices no coinciden, hay un valor desconocido, o a una parte le falta una clase.
-    """
+    """``DataError`` si a una parte le falta una clase, o si ``split`` no es de esta tabla."""
     if not split.index.equals(manifest.index):
         raise DataError("La partición y la tabla de películas no tienen el mismo índice.")
     strange = sorted(set(split.astype(str)) - set(SPLITS))
@@ -196,13 +154,9 @@ def check_split(manifest: pd.DataFrame, split: pd.Series) -> None:
 def shared_patients(manifest: pd.DataFrame, split: pd.Series) -> pd.DataFrame:
     """La fuga: cuántas películas de val y de test tienen en train a su mismo paciente.
 
-    Cuenta como mismo paciente el grupo de ``patient_groups``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Índice ``val`` y ``test``; columnas ``films``, ``films_shared``, ``proportion`` (de
-        películas, NaN si no hay), ``patients`` y ``patients_shared``.
+    Cuenta como mismo paciente el grupo de ``patient_groups``. Índice ``val`` y ``test``; columnas
+    ``films``, ``films_shared``, ``proportion`` (de películas, NaN si no hay), ``patients`` y
+    ``patients_shared``.
     """
     groups = pd.Series(patient_groups(manifest), index=manifest.index)
     seen = set(groups[split == "train"])

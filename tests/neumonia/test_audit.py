@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from neumonia.audit import audit, find_duplicates
 from neumonia.datasets.base import Dataset, Skipped, tidy_manifest
 from neumonia.datasets.chest_xray import import_kermany, open_kermany
 from neumonia.errors import DataError
+from neumonia.exploration import audit, find_duplicates
 
 
 def jpeg(shade: int, size=(40, 30), mode="L") -> bytes:

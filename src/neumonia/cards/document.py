@@ -15,12 +15,12 @@ import pandas as pd
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from neumonia.audit import find_duplicates
 from neumonia.datasets import INFO, SPLITS, open_dataset
 from neumonia.datasets.base import CLASSES
 from neumonia.datasets.chest_xray import parse_name
 from neumonia.errors import DataError
 from neumonia.evaluation import to_markdown
+from neumonia.exploration import find_duplicates
 from neumonia.study import Published
 from neumonia.text import UNKNOWN, integer, interval, number
 

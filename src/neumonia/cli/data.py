@@ -4,10 +4,10 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from neumonia.audit import audit
 from neumonia.cli.parser import SpanishParser
 from neumonia.datasets import NAMES, default_root, download_dataset, import_dataset, open_dataset
 from neumonia.datasets.mosaic import compact
+from neumonia.exploration import audit
 
 
 def add_commands(add: Callable[..., SpanishParser]) -> None:

@@ -58,20 +58,11 @@ def open_dataset(
 ) -> Dataset:
     """Abre un conjunto por su nombre.
 
-    Parameters
-    ----------
-    name : {"kermany64", "kermany", "pneumoniamnist", "maqueta"}
-        ``kermany64`` viaja con el paquete y la maqueta se genera aquí mismo; los otros dos se leen
-        de ``root``.
-    root : ruta, optional
-        Carpeta importada, carpeta original, zip oficial (kermany) o .npz (pneumoniamnist).
-        Por omisión, ``default_root(name)``. En ``kermany64``, otra copia de su carpeta.
-    seed, n_films, difficulty :
-        Solo para la maqueta: semilla, número de películas y dificultad de 0 a 1.
-    size : int
-        Lado de la maqueta, en píxeles; en pneumoniamnist, cuál archivo preferir si hay varios.
-    progress : bool
-        Muestra el avance de una primera importación.
+    ``kermany64`` viaja con el paquete y la maqueta se genera aquí mismo, con ``seed``, ``n_films``,
+    ``size`` y ``difficulty``; los otros dos se leen de ``root``: carpeta importada, carpeta
+    original, zip oficial (kermany) o .npz (pneumoniamnist); por omisión, ``default_root(name)``. En
+    pneumoniamnist ``size`` dice cuál archivo preferir si hay varios. ``progress`` muestra el avance
+    de una primera importación.
 
     Raises
     ------
@@ -111,13 +102,7 @@ def import_dataset(
     progress: bool = True,
     replace: bool = False,
 ) -> ImportReport:
-    """Importa un .npz (pneumoniamnist) o un zip o carpeta (kermany) a la biblioteca.
-
-    Raises
-    ------
-    DataError
-        Si la fuente no existe, está dañada o no contiene películas.
-    """
+    """Importa a la biblioteca un .npz (pneumoniamnist) o un zip o carpeta (kermany)."""
     source = Path(source).expanduser()
     if source.suffix.lower() == ".npz":
         from neumonia.datasets.pneumoniamnist import import_npz
@@ -135,15 +120,7 @@ def download_dataset(
     progress: bool = True,
     replace: bool = False,
 ) -> ImportReport:
-    """Descarga ``kermany`` o ``pneumoniamnist`` de su origen oficial a la biblioteca.
-
-    Raises
-    ------
-    ConfigError
-        Si el nombre no existe o el conjunto no se descarga.
-    DataError
-        Si no hay red o la suma de comprobación no coincide.
-    """
+    """Descarga ``kermany`` o ``pneumoniamnist`` de su origen oficial a la biblioteca."""
     if _known(name) == "maqueta":
         raise ConfigError("La maqueta no se descarga: el paquete la genera en segundos.")
     if name == "kermany64":

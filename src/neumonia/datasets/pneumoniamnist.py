@@ -37,12 +37,8 @@ def file_name(size: int) -> str:
 def import_npz(path: Path | str, destination: Path | str) -> ImportReport:
     """Comprueba un .npz de PneumoniaMNIST y lo copia a ``destination`` con su nombre oficial.
 
-    Raises
-    ------
-    DataError
-        Si no es un .npz legible o no tiene las seis matrices esperadas.
-    NeumoniaError
-        Si no se puede escribir.
+    ``DataError`` si no es legible o no tiene las seis matrices; ``NeumoniaError`` si no se puede
+    escribir.
     """
     path, destination = Path(path), Path(destination)
     sides, total = {}, 0
@@ -102,16 +98,9 @@ def open_pneumoniamnist(root: Path | str, size: int | None = None) -> Dataset:
     """Abre un .npz, o el más conveniente de una carpeta.
 
     De una carpeta con varios tamaños se toma el menor que alcance ``size``; si ninguno alcanza, o
-    si ``size`` es ``None``, el mayor.
-
-    ``image_id`` es la partición y la posición en su matriz desde cero (``train-00000``);
-    ``patient`` queda vacío; ``subtype`` es ``normal`` en la clase 0 y vacío en la 1;
-    ``sha256`` resume los píxeles de cada película.
-
-    Raises
-    ------
-    DataError
-        Si no hay archivo, está dañado o no tiene la forma de PneumoniaMNIST.
+    si ``size`` es ``None``, el mayor. ``image_id`` es la partición y la posición en su matriz desde
+    cero (``train-00000``); ``patient`` queda vacío; ``subtype`` es ``normal`` en la clase 0 y vacío
+    en la 1. ``DataError`` si no hay archivo, está dañado o no tiene la forma de PneumoniaMNIST.
     """
     path = _choose(Path(root).expanduser(), size)
     parts, sides = [], {}

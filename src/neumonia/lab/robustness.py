@@ -19,8 +19,8 @@ import pandas as pd
 
 from neumonia.acquisition.simulated import CHANGES as SIMULATED
 from neumonia.acquisition.simulated import simulate
-from neumonia.arrays import open_arrays
 from neumonia.datasets import Dataset, open_dataset
+from neumonia.datasets.images import open_arrays
 from neumonia.errors import ConfigError, DataError, WeightsError
 from neumonia.files import atomic_path, cache_dir, digest, write_text
 from neumonia.models.augmentation import CHANGES

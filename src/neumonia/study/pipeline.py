@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neumonia.arrays import open_arrays
 from neumonia.datasets import Dataset, open_dataset
+from neumonia.datasets.images import DECODER_VERSION, open_arrays
 from neumonia.errors import ConfigError, WeightsError
 from neumonia.files import cache_dir, digest, write_text
 from neumonia.gradcam.examples import choose_examples
@@ -161,7 +161,7 @@ class Study:
             "dataset": self.dataset.name,
             "fingerprint": self.dataset.fingerprint,
             "size": self.config.size,
-            "decoder": code_digest("neumonia.datasets.images", "neumonia.arrays"),
+            "decoder": DECODER_VERSION,
         }
 
     def training_recipe(

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neumonia.arrays import open_arrays
-from neumonia.audit import audit
 from neumonia.datasets.base import Dataset
 from neumonia.datasets.chest_xray import open_kermany
-from neumonia.exploration import class_balance, intensity_summary, metadata_baseline
+from neumonia.datasets.images import open_arrays
+from neumonia.exploration import audit, class_balance, intensity_summary, metadata_baseline
 from neumonia.splits import make_split, shared_patients
 
 pytestmark = pytest.mark.real

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neumonia.audit import find_duplicates
 from neumonia.datasets import INFO, open_dataset
 from neumonia.datasets.mosaic import EMBEDDED, MOSAIC, README, TABLE, compact, open_kermany64
 from neumonia.errors import DataError, NeumoniaError
+from neumonia.exploration import find_duplicates
 from neumonia.splits import make_split
 
 LIMIT = 16_000_000

@@ -100,7 +100,7 @@ def test_importar_el_paquete_no_carga_tensorflow():
 
     code = (
         "import sys, neumonia.datasets, neumonia.datasets.chest_xray, "
-        "neumonia.datasets.pneumoniamnist, neumonia.splits, neumonia.arrays, neumonia.exploration; "
+        "neumonia.datasets.pneumoniamnist, neumonia.splits, neumonia.exploration; "
         "heavy = {'tensorflow', 'keras', 'matplotlib.pyplot', 'kagglehub', 'pooch'}; "
         "bad = heavy & set(sys.modules); "
         "sys.exit(repr(bad) if bad else 0)"

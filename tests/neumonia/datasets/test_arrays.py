@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neumonia import arrays
-from neumonia.arrays import open_arrays
+from neumonia.datasets import images as arrays
 from neumonia.datasets.base import Dataset, tidy_manifest
+from neumonia.datasets.images import open_arrays
 from neumonia.errors import DataError, NeumoniaError
 from neumonia.files import cache_dir
 
