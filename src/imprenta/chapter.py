@@ -2,20 +2,34 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from imprenta.errors import ImprentaError
-from imprenta.options import CellOptions, read_options
 
-FENCE = re.compile(r"^(?P<indent>\s*)(?P<quote>(?:>\s?)*)(?P<fence>`{3,}|~{3,})\s*(?P<info>.*)$")
+FENCE = re.compile(r"^(?P<indent>\s*(?:>\s?)*)(?P<fence>`{3,}|~{3,})\s*(?P<info>.*)$")
 CELL_INFO = re.compile(r"^\{\s*(?P<engine>[A-Za-z][\w+-]*)(?P<rest>[^}]*)\}\s*$")
 # La misma expresión que usa Quarto para el código en línea.
 INLINE = re.compile(r"(?P<before>^|[^`])`\{python\}[ \t](?P<code>[^`]+)`")
-FRONT_KEYS = {"title", "number-sections", "description"}
+TITLE = re.compile(r"^# +(?P<text>.+)$", re.M)
+# Opciones «#|»: las que la imprenta cumple igual que Quarto, y ninguna otra.
+OPTIONS = {
+    "label": str,
+    "fig-cap": str,
+    "fig-alt": str,
+    "tbl-cap": str,
+    "echo": bool,
+    "include": bool,
+}
+# Lo que no es prosa: comentarios, código en línea y fórmulas.
+NOT_PROSE = (
+    re.compile(r"<!--.*?-->", re.S),
+    re.compile(r"(?<![\\`])(?P<ticks>`+)(?!`)(?:(?!\n\s*\n).)+?(?<!`)(?P=ticks)(?!`)", re.S),
+    re.compile(r"(?<!\\)\$\$.*?(?<!\\)\$\$", re.S),
+    re.compile(r"(?<![\\$])\$(?=[^\s$])(?:(?!\n\s*\n)[^$])*?(?<=[^\s\\])\$(?!\d)", re.S),
+)
 
 
 @dataclass(frozen=True)
@@ -33,18 +47,26 @@ class Text:
 
 @dataclass(frozen=True)
 class Cell:
-    """Celda ``{python}``: opciones ya comprobadas y código sin las líneas ``#|``."""
+    """Celda ``{python}``: código sin las líneas ``#|`` y opciones ya comprobadas.
+
+    ``lines`` da la línea de cada opción; ``code_line``, la de la primera línea de código.
+    """
 
     line: int
     code_line: int
     code: str
-    options: CellOptions
+    options: dict[str, str | bool]
+    lines: dict[str, int]
     index: int
+
+    @property
+    def label(self) -> str:
+        return str(self.options.get("label", ""))
 
 
 @dataclass(frozen=True)
 class Fence:
-    """Bloque de código que no se ejecuta; la revisión lo necesita para no leer dentro de él."""
+    """Bloque de código que no se ejecuta."""
 
     first: int
     last: int
@@ -54,17 +76,18 @@ class Fence:
 
 @dataclass(frozen=True)
 class Chapter:
-    """Un capítulo leído. ``path`` es relativa a la raíz del libro, con barras normales."""
+    """Un capítulo leído. ``path`` es relativa a la raíz del libro, con barras normales.
+
+    ``prose`` es el texto con todo lo que no es prosa en blanco, sin mover nada de su lugar: en él
+    se buscan referencias, enlaces y sintaxis no admitida.
+    """
 
     path: str
     source: Path
-    text: str
-    front: dict[str, Any]
+    appendix: bool
     parts: tuple[Text | Cell, ...]
     fences: tuple[Fence, ...]
-    appendix: bool = False
-    title_line: int = 1
-    masked: str = field(default="", repr=False)
+    prose: str
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -77,23 +100,9 @@ class Chapter:
     @property
     def unnumbered(self) -> bool:
         """Verdadero si el título lleva ``{.unnumbered}`` o ``{-}``."""
-        heading = self.front.get("title") or self._first_heading()
-        return bool(re.search(r"\{[^}]*(\.unnumbered|(?<=[{\s])-(?=[\s}]))[^}]*\}\s*$", heading))
-
-    def _first_heading(self) -> str:
-        match = re.search(r"^# +(.+)$", self.masked_headings, re.M)
-        return match[1] if match else ""
-
-    @property
-    def masked_headings(self) -> str:
-        """Texto con las celdas y los bloques de código en blanco."""
-        return blank_lines(self.text, self._code_spans())
-
-    def _code_spans(self) -> list[tuple[int, int]]:
-        spans = [(fence.first, fence.last) for fence in self.fences]
-        for cell in self.cells:
-            spans.append((cell.line, cell.code_line + cell.code.count("\n") + 1))
-        return spans
+        title = TITLE.search(self.prose)
+        mark = r"\{[^}]*(\.unnumbered|(?<=[{\s])-(?=[\s}]))[^}]*\}\s*$"
+        return bool(title and re.search(mark, title["text"]))
 
 
 def read_chapter(root: Path, path: str, appendix: bool = False) -> Chapter:
@@ -102,8 +111,8 @@ def read_chapter(root: Path, path: str, appendix: bool = False) -> Chapter:
     Raises
     ------
     ImprentaError
-        Celda sin cerrar, dentro de una lista, de otro lenguaje, con opciones desconocidas; portada
-        YAML con claves que la imprenta no interpreta; archivo que no es UTF-8.
+        Celda sin cerrar, dentro de una lista, de otro lenguaje o con opciones que no se admiten;
+        portada YAML; archivo que no es UTF-8.
     """
     source = root / path
     try:
@@ -112,81 +121,48 @@ def read_chapter(root: Path, path: str, appendix: bool = False) -> Chapter:
         raise ImprentaError("El archivo no está en UTF-8.", path) from error
     except OSError as error:
         raise ImprentaError(f"No se puede leer: {error.strerror}.", path) from error
-    text = text.replace("\r\n", "\n").lstrip("\ufeff")
-    if not text.endswith("\n"):
-        text += "\n"
-    rows = text.split("\n")[:-1]
-    front, start = _front_matter(rows, path)
+    rows = text.replace("\r\n", "\n").lstrip("\ufeff").rstrip("\n").split("\n")
+    if rows[0].rstrip() == "---":
+        raise ImprentaError(
+            "Un capítulo no lleva portada YAML: el título va en «# Título {#sec-nombre}» y lo "
+            "común, en _quarto.yml.",
+            path,
+            1,
+        )
     parts: list[Text | Cell] = []
     fences: list[Fence] = []
-    pending: list[str] = []
-    pending_line = start + 1
-    number = start
+    masked = list(rows)
+    start = number = 0
+
+    def close_text(end: int, following: int) -> None:
+        nonlocal start
+        if end > start:
+            parts.append(Text(start + 1, "\n".join(rows[start:end]) + "\n"))
+        start = following
+
     while number < len(rows):
         match = FENCE.match(rows[number])
         if not match or (match["fence"][0] == "`" and "`" in match["info"]):
-            pending.append(rows[number])
             number += 1
             continue
-        end = _closing(rows, number, match, path)
-        info = match["info"].strip()
+        end = _closing(rows, number, match["fence"], path)
+        info, body = match["info"].strip(), rows[number + 1 : end]
+        masked[number : end + 1] = [""] * (end + 1 - number)
         cell = CELL_INFO.match(info)
-        body = rows[number + 1 : end]
-        if cell and not info.startswith(("{=", "{.")):
-            _check_cell(cell, match, path, number + 1)
-            if pending:
-                parts.append(Text(pending_line, "\n".join(pending) + "\n"))
-            options, code = read_options(body, path, number + 2)
+        if cell:
+            _check_cell(cell, match["indent"], path, number + 1)
+            close_text(number, end + 1)
             index = sum(isinstance(part, Cell) for part in parts)
-            while code and not code[0].strip():
-                code = code[1:]
-            code_line = number + 2 + len(body) - len(code)
-            text_code = "\n".join(code).rstrip("\n")
-            parts.append(Cell(number + 1, code_line, text_code, options, index))
-            pending, pending_line = [], end + 2
+            parts.append(_cell(body, path, number + 1, index))
         else:
             fences.append(Fence(number + 1, end + 1, info, "\n".join(body)))
-            pending.extend(rows[number : end + 1])
         number = end + 1
-    if pending:
-        parts.append(Text(pending_line, "\n".join(pending) + "\n"))
-    chapter = Chapter(path, source, text, front, tuple(parts), tuple(fences), appendix)
-    masked = mask_prose(chapter.masked_headings, start)
-    return replace(chapter, title_line=start + 1, masked=masked)
+    close_text(len(rows), len(rows))
+    prose = mask_prose("\n".join(masked) + "\n")
+    return Chapter(path, source, appendix, tuple(parts), tuple(fences), prose)
 
 
-def _front_matter(rows: list[str], path: str) -> tuple[dict[str, Any], int]:
-    if not rows or rows[0].rstrip() != "---":
-        return {}, 0
-    for end in range(1, len(rows)):
-        if rows[end].rstrip() in ("---", "..."):
-            break
-    else:
-        raise ImprentaError("La portada YAML no se cierra con «---».", path, 1)
-    try:
-        front = yaml.safe_load("\n".join(rows[1:end])) or {}
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 2 if mark else 1
-        raise ImprentaError("La portada YAML está mal formada.", path, line) from error
-    if not isinstance(front, dict):
-        raise ImprentaError("La portada YAML debe ser claves y valores.", path, 1)
-    for key in front:
-        if key not in FRONT_KEYS:
-            line = next((n for n, row in enumerate(rows, 1) if row.startswith(str(key))), 1)
-            raise ImprentaError(
-                f"La portada no admite «{key}»: lo común a todos los capítulos va en _quarto.yml. "
-                f"Claves admitidas: {', '.join(sorted(FRONT_KEYS))}.",
-                path,
-                line,
-            )
-    if "title" in front:
-        front["title"] = str(front["title"])
-    return front, end + 1
-
-
-def _closing(rows: list[str], start: int, match: re.Match[str], path: str) -> int:
-    fence = match["fence"]
+def _closing(rows: list[str], start: int, fence: str, path: str) -> int:
     closing = re.compile(rf"^\s*(?:>\s?)*{re.escape(fence[0])}{{{len(fence)},}}\s*$")
     for number in range(start + 1, len(rows)):
         if closing.match(rows[number]):
@@ -194,60 +170,85 @@ def _closing(rows: list[str], start: int, match: re.Match[str], path: str) -> in
     raise ImprentaError(f"El bloque de código no se cierra con «{fence}».", path, start + 1)
 
 
-def _check_cell(cell: re.Match[str], match: re.Match[str], path: str, line: int) -> None:
+def _check_cell(cell: re.Match[str], indent: str, path: str, line: int) -> None:
+    problem = ""
     if cell["engine"] != "python":
-        raise ImprentaError(
-            f"La imprenta solo ejecuta celdas {{python}}; esta es {{{cell['engine']}}}.", path, line
-        )
-    if cell["rest"].strip():
-        raise ImprentaError(
-            "Las opciones de la celda van en líneas «#| clave: valor», no entre las llaves.",
-            path,
-            line,
-        )
-    if match["indent"] or match["quote"]:
-        raise ImprentaError(
+        problem = f"La imprenta solo ejecuta celdas {{python}}; esta es {{{cell['engine']}}}."
+    elif cell["rest"].strip():
+        problem = "Las opciones de la celda van en líneas «#| clave: valor», no entre las llaves."
+    elif indent:
+        problem = (
             "Una celda debe empezar en la primera columna: dentro de una lista o de una cita "
-            "Quarto no la ejecuta.",
-            path,
-            line,
+            "Quarto no la ejecuta."
         )
+    if problem:
+        raise ImprentaError(problem, path, line)
 
 
-def blank_lines(text: str, spans: list[tuple[int, int]]) -> str:
-    """Vacía las líneas ``primera..última`` (desde 1) de cada tramo, sin cambiar su número."""
-    rows = text.split("\n")
-    for first, last in spans:
-        for number in range(first - 1, min(last, len(rows))):
-            rows[number] = ""
-    return "\n".join(rows)
+def _cell(body: list[str], path: str, line: int, index: int) -> Cell:
+    """Separa las opciones del código de la celda que empieza en la línea ``line``."""
+    count = next((n for n, row in enumerate(body) if not row.startswith("#|")), len(body))
+    raw = [re.sub(r"^#\| ?", "", row) for row in body[:count]]
+    lines: dict[str, int] = {}
+    for number, row in enumerate(body, line + 1):
+        match = re.match(r"\s*#\| ?([a-z][\w-]*) *:", row)
+        if match and number > line + count:
+            message = "Las opciones «#|» van al comienzo de la celda, antes del código."
+            raise ImprentaError(message, path, number)
+        if match and match[1] in lines:
+            raise ImprentaError(f"La opción «{match[1]}» está dos veces.", path, number)
+        if match:
+            lines[match[1]] = number
+    try:
+        options = yaml.safe_load("\n".join(raw)) or {}
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise ImprentaError(
+            "Las opciones de la celda no son YAML válido. Si el texto contiene dos puntos, "
+            "comillas o almohadillas, escribámoslo entre comillas.",
+            path,
+            line + 1 + (mark.line if mark else 0),
+        ) from error
+    if not isinstance(options, dict):
+        raise ImprentaError("Escribamos las opciones como «#| clave: valor».", path, line + 1)
+    for name, value in options.items():
+        problem = _option_problem(str(name), value)
+        if problem:
+            raise ImprentaError(problem, path, lines.get(str(name), line + 1))
+    options = {key: v.strip() if isinstance(v, str) else v for key, v in options.items()}
+    while count < len(body) and not body[count].strip():
+        count += 1
+    code = "\n".join(body[count:]).rstrip("\n")
+    return Cell(line, line + 1 + count, code, options, lines, index)
 
 
-_SPANS = (
-    re.compile(r"<!--.*?-->", re.S),
-    re.compile(r"(?<![\\`])(?P<ticks>`+)(?!`)(?:(?!\n\s*\n).)+?(?<!`)(?P=ticks)(?!`)", re.S),
-    re.compile(r"(?<!\\)\$\$.*?(?<!\\)\$\$", re.S),
-    re.compile(r"(?<![\\$])\$(?=[^\s$])(?:(?!\n\s*\n)[^$])*?(?<=[^\s\\])\$(?!\d)", re.S),
-)
+def _option_problem(name: str, value: object) -> str:
+    if name not in OPTIONS:
+        return (
+            f"La imprenta no admite la opción de celda «{name}». Las admitidas son: "
+            f"{', '.join(sorted(OPTIONS))}; el tamaño de una figura lo decide quien la dibuja."
+        )
+    if not isinstance(value, OPTIONS[name]):
+        return (
+            f"La opción «{name}» debe ser {'un texto' if OPTIONS[name] is str else 'true/false'}."
+        )
+    if isinstance(value, str) and not value.strip():
+        return f"La opción «{name}» debe ser un texto, y no vacío."
+    if "`{python}" in str(value):
+        return f"«{name}» no puede llevar código en línea: Quarto no lo ejecuta ahí."
+    if name == "label" and not re.fullmatch(r"[A-Za-z][\w.-]*", str(value).strip()):
+        return f"La etiqueta «{value}» solo lleva letras, dígitos, puntos y guiones."
+    return ""
 
 
-def mask_prose(text: str, front_lines: int = 0) -> str:
-    """Pone en blanco comentarios, código en línea, fórmulas y portada, sin mover nada de lugar.
-
-    Lo que queda es prosa: en ella se buscan referencias, enlaces y sintaxis no admitida.
-    """
-    text = blank_lines(text, [(1, front_lines)]) if front_lines else text
-    for pattern in _SPANS:
+def mask_prose(text: str) -> str:
+    """Pone en blanco comentarios, código en línea y fórmulas, sin mover nada de lugar."""
+    for pattern in NOT_PROSE:
         text = pattern.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
     return text
 
 
-def line_of(text: str, position: int) -> int:
-    """Línea (desde 1) del carácter ``position``."""
-    return text.count("\n", 0, position) + 1
-
-
 def iter_matches(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, re.Match[str]]]:
-    """Coincidencias de ``pattern`` con la línea donde empieza cada una."""
+    """Coincidencias de ``pattern`` con la línea (desde 1) donde empieza cada una."""
     for match in pattern.finditer(text):
-        yield line_of(text, match.start()), match
+        yield text.count("\n", 0, match.start()) + 1, match

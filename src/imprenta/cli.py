@@ -2,18 +2,53 @@
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from imprenta.build import build, build_notebooks, read_book
 from imprenta.config import BookConfig, find_root, load_config
 from imprenta.engine import choose_engine, run_quarto
 from imprenta.errors import BookErrors, ImprentaError
 from imprenta.files import replacement_folder
-from imprenta.lint import check_book
-from imprenta.spanish import SpanishParser
+
+USAGE = "uso: "
+ERRORS = (
+    (r"the following arguments are required: (.*)", r"faltan estos argumentos: \1"),
+    (
+        r"argument (.*?): invalid choice: (.*?) \(choose from (.*)\)",
+        r"argumento \1: \2 no es una opción; elijamos entre \3",
+    ),
+    (r"argument (.*?): expected one argument", r"el argumento \1 necesita un valor"),
+    (r"argument (.*?): ignored explicit argument (.*)", r"el argumento \1 no lleva valor (\2)"),
+    (r"unrecognized arguments: (.*)", r"argumentos desconocidos: \1"),
+)
+
+
+class _Formatter(argparse.HelpFormatter):
+    def add_usage(self, usage, actions, groups, prefix=USAGE):
+        super().add_usage(usage, actions, groups, USAGE if prefix is None else prefix)
+
+
+class SpanishParser(argparse.ArgumentParser):
+    """Intérprete de órdenes con los textos de ``argparse`` en español."""
+
+    def __init__(self, **kwargs) -> None:
+        kwargs = {"formatter_class": _Formatter, "allow_abbrev": False, **kwargs}
+        super().__init__(add_help=False, **kwargs)
+        self._positionals.title, self._optionals.title = "argumentos", "opciones"
+        self.add_argument(
+            "-h", "--help", "--ayuda", action="help", help="muestra esta ayuda y termina"
+        )
+
+    def error(self, message: str) -> NoReturn:
+        for pattern, translation in ERRORS:
+            message = re.sub(f"^{pattern}$", translation, message)
+        self.print_usage(sys.stderr)
+        self.exit(2, f"{self.prog}: error: {message}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -96,8 +131,8 @@ def _output(config: BookConfig, options: argparse.Namespace) -> Path:
 def _book(config: BookConfig, options: argparse.Namespace) -> int:
     start = time.perf_counter()
     output = _output(config, options)
-    _refuse_defects(config)
-    engine = choose_engine(options.motor, _say)
+    read_book(config)
+    engine = choose_engine(options.motor)
     engine_name = "Quarto" if engine.quarto else "pandoc y Typst"
     _say(f"Imprimimos con {engine_name}: {engine.reason}.")
     with replacement_folder(output) as folder:
@@ -117,22 +152,13 @@ def _book(config: BookConfig, options: argparse.Namespace) -> int:
 
 
 def _lint(config: BookConfig, options: argparse.Namespace) -> int:
-    count = len(_refuse_defects(config))
+    count = len(read_book(config))
     _say(f"{count} capítulos revisados, sin defectos.")
     return 0
 
 
-def _refuse_defects(config: BookConfig) -> list:
-    chapters = read_book(config)
-    problems = check_book(chapters, config)
-    if problems:
-        raise BookErrors(problems)
-    return chapters
-
-
 def _notebooks(config: BookConfig, options: argparse.Namespace) -> int:
     base = Path(options.salida).resolve() if options.salida else config.root / config.output_dir
-    _refuse_defects(config)
     written = build_notebooks(config, base, not options.sin_cache, _say)
     for path in written:
         _say(f"{_shown(path)} ({_size(path)})")

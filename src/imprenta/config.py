@@ -2,57 +2,47 @@
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
 from imprenta.errors import ImprentaError
 
 FILE_NAME = "_quarto.yml"
-
-TOP_KEYS = {
-    "project",
-    "lang",
-    "language",
-    "book",
-    "bibliography",
-    "csl",
-    "execute",
-    "format",
-    "imprenta",
-    "number-sections",
-    "crossref",
+# Las claves que la imprenta interpreta o puede pasar por alto; cualquier otra se rechaza.
+KEYS = {
+    FILE_NAME: "project lang language book bibliography csl execute format imprenta",
+    "project": "type output-dir",
+    "book": "title subtitle author description output-file chapters appendices search "
+    "page-navigation page-footer",
+    "execute": "echo warning cache freeze",
+    "imprenta": "dependencias entorno espera procesos",
 }
-PROJECT_KEYS = {"type", "output-dir"}
-BOOK_KEYS = {
-    "title",
-    "subtitle",
-    "author",
-    "date",
-    "description",
-    "output-file",
-    "chapters",
-    "appendices",
-    "page-footer",
-    "search",
-    "sidebar",
-    "downloads",
-    "reader-mode",
-    "open-graph",
-    "page-navigation",
+EXECUTE = {"echo": True, "warning": False, "cache": False, "freeze": False}
+# Las palabras que la imprenta pone en la página, por su clave en el «language:» de Quarto.
+WORDS = {
+    "toc-title-document": "Tabla de contenidos",
+    "toc-title-website": "En esta página",
+    "section-title-footnotes": "Notas",
+    "callout-note-title": "Nota",
+    "callout-tip-title": "Consejo",
+    "callout-warning-title": "Advertencia",
+    "callout-important-title": "Importante",
+    "callout-caution-title": "Precaución",
+    "copy-button-tooltip": "Copiar el código",
+    "copy-button-tooltip-success": "Copiado",
+    "toggle-navigation": "Mostrar u ocultar los capítulos",
+    "search-label": "Buscar en el libro",
+    "search-no-results-text": "No hay resultados",
+    "crossref-fig-title": "Figura",
+    "crossref-tbl-title": "Tabla",
+    "crossref-sec-prefix": "Sección",
+    "crossref-eq-prefix": "Ecuación",
+    "crossref-ch-prefix": "Capítulo",
+    "crossref-apx-prefix": "Apéndice",
 }
-EXECUTE_KEYS = {"echo", "warning", "eval", "output", "error", "cache", "freeze", "enabled"}
-PRESS_KEYS = {"dependencias", "entorno", "espera", "procesos"}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Un capítulo de la lista: ruta relativa al libro y si es apéndice."""
-
-    path: str
-    appendix: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,42 +53,22 @@ class BookConfig:
     title: str
     subtitle: str
     author: str
-    date: str
     description: str
     lang: str
     output_dir: str
-    output_stem: str
-    entries: tuple[Entry, ...]
-    bibliography: Path | None
+    pdf_name: str
+    chapters: tuple[str, ...]
+    appendices: tuple[str, ...]
+    bibliography: Path
     csl: Path | None
-    footer: tuple[str, ...]
-    css: tuple[str, ...]
-    execute: dict[str, Any]
-    strings: dict[str, str]
-    dependencies: tuple[str, ...] = ()
-    environment: tuple[str, ...] = ()
-    timeout: int = 1800
-    workers: int = 2
-    toc_depth: int = 3
-    raw: dict[str, Any] = field(default_factory=dict, repr=False)
-
-    @property
-    def pdf_name(self) -> str:
-        """Nombre del PDF, con la misma regla que sigue Quarto."""
-        return f"{self.output_stem}.pdf"
-
-
-class _Lines:
-    """Busca la línea de una clave en el texto del YAML, para señalar el defecto en su lugar."""
-
-    def __init__(self, text: str) -> None:
-        self.rows = text.splitlines()
-
-    def of(self, needle: str) -> int:
-        for number, row in enumerate(self.rows, 1):
-            if re.match(rf"\s*(-\s*)?[\"']?{re.escape(needle)}[\"']?\s*(:|$)", row):
-                return number
-        return next((n for n, row in enumerate(self.rows, 1) if needle in row), 1)
+    footer: str
+    css: str
+    words: dict[str, str]
+    dependencies: tuple[str, ...]
+    environment: tuple[str, ...]
+    timeout: int
+    workers: int
+    toc_depth: int
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -120,169 +90,116 @@ def load_config(root: Path) -> BookConfig:
     ------
     ImprentaError
         Con la línea del defecto: YAML mal formado, clave que la imprenta no interpreta, capítulo
-        que no existe o escrito como ``./…``, idioma que falta.
+        que no existe o escrito como ``./…``, archivo o idioma que falta.
     """
-    path = root / FILE_NAME
     try:
-        text = path.read_text(encoding="utf-8")
+        text = (root / FILE_NAME).read_text(encoding="utf-8")
+        return _Reader(root, text, yaml.safe_load(text)).config()
     except OSError as error:
         raise ImprentaError(f"No se puede leer: {error.strerror}.", FILE_NAME) from error
-    try:
-        data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 0
         raise ImprentaError(f"El YAML está mal formado: {error}", FILE_NAME, line) from error
-    lines = _Lines(text)
 
-    def fail(message: str, key: str) -> None:
-        raise ImprentaError(message, FILE_NAME, lines.of(key))
 
-    def mapping(value: Any, key: str, allowed: set[str]) -> dict[str, Any]:
+class _Reader:
+    """Saca del YAML lo que hace falta, y señala cada defecto en su línea."""
+
+    def __init__(self, root: Path, text: str, data: Any) -> None:
+        self.root, self.rows = root, text.splitlines()
+        self.data = self._block({FILE_NAME: data}, FILE_NAME)
+
+    def config(self) -> BookConfig:
+        data, book = self.data, self._block(self.data, "book")
+        project, press = self._block(data, "project"), self._block(data, "imprenta")
+        if project.get("type") != "book":
+            self._fail("El proyecto debe declarar «type: book».", "project")
+        for key, value in self._block(data, "execute").items():
+            if value is not EXECUTE[key]:
+                self._fail(f"«execute: {key}:» debe ser {str(EXECUTE[key]).lower()}.", key)
+        for block, key in ((data, "lang"), (book, "title"), (data, "bibliography")):
+            if not str(block.get(key) or "").strip():
+                self._fail(f"Falta «{key}:» en {FILE_NAME}.", key)
+        formats = data.get("format") or {}
+        if not isinstance(formats, dict) or not {"html", "typst"} <= set(formats):
+            self._fail("«format» debe contener html y typst: el sitio y el PDF.", "format")
+        html = formats["html"] if isinstance(formats["html"], dict) else {}
+        csl = self._file(data.get("csl"))
+        footer = book.get("page-footer") or ""
+        return BookConfig(
+            root=self.root,
+            title=str(book["title"]).strip(),
+            subtitle=str(book.get("subtitle") or "").strip(),
+            author=str(book.get("author") or "").strip(),
+            description=str(book.get("description") or "").strip(),
+            lang=str(data["lang"]),
+            output_dir=str(project.get("output-dir") or "_book"),
+            # La misma regla que sigue Quarto para el nombre del PDF.
+            pdf_name=re.sub(
+                r"[ <>()|:&;#?*'\\/]", "-", str(book.get("output-file") or book["title"])
+            )
+            + ".pdf",
+            chapters=self._chapters(book, "chapters"),
+            appendices=self._chapters(book, "appendices"),
+            bibliography=self.root / self._file(data["bibliography"]),
+            csl=self.root / csl if csl else None,
+            footer=str(footer.get("center", "") if isinstance(footer, dict) else footer),
+            css=self._file(html.get("css")),
+            words=WORDS | {str(k): str(v) for k, v in (data.get("language") or {}).items()},
+            dependencies=tuple(press.get("dependencias", ())),
+            environment=tuple(press.get("entorno", ())),
+            timeout=self._count(press, "espera", 1800),
+            workers=self._count(press, "procesos", 2),
+            toc_depth=self._count(html, "toc-depth", 3),
+        )
+
+    def _fail(self, message: str, needle: str) -> NoReturn:
+        key = re.compile(rf"\s*(-\s*)?[\"']?{re.escape(needle)}[\"']?\s*(:|$)")
+        lines = [n for n, row in enumerate(self.rows, 1) if key.match(row)]
+        lines += [n for n, row in enumerate(self.rows, 1) if needle in row]
+        raise ImprentaError(message, FILE_NAME, lines[0] if lines else 1)
+
+    def _block(self, data: dict[str, Any], key: str) -> dict[str, Any]:
+        value = data.get(key, {})
         if not isinstance(value, dict):
-            fail(f"«{key}» debe ser un bloque de claves y valores.", key)
+            self._fail(f"«{key}» debe ser un bloque de claves y valores.", key)
+        allowed = KEYS[key].split()
         for name in value:
             if name not in allowed:
-                fail(
+                self._fail(
                     f"La imprenta no interpreta la clave «{name}» dentro de «{key}». "
-                    f"Las admitidas son: {', '.join(sorted(allowed))}.",
+                    f"Las admitidas son: {', '.join(allowed)}.",
                     str(name),
                 )
         return value
 
-    data = mapping(data, FILE_NAME, TOP_KEYS)
-    project = mapping(data.get("project", {}), "project", PROJECT_KEYS)
-    if project.get("type") != "book":
-        fail("El proyecto debe declarar «type: book».", "project")
-    book = mapping(data.get("book"), "book", BOOK_KEYS)
-    if not str(book.get("title") or "").strip():
-        fail("Falta el título del libro («book: title:»).", "book")
-    execute = mapping(data.get("execute", {}), "execute", EXECUTE_KEYS)
-    for name in ("echo", "warning", "eval", "error", "output"):
-        if not isinstance(execute.get(name, True), bool):
-            fail(f"«execute: {name}:» debe ser true o false.", name)
-    for name in ("cache", "freeze"):
-        if execute.get(name, False) is not False:
-            fail(
-                f"«execute: {name}:» debe ser false: la imprenta guarda sus propios resultados y "
-                "la caché de Quarto no mira el código del paquete.",
-                name,
-            )
-    press = mapping(data.get("imprenta", {}), "imprenta", PRESS_KEYS)
-    if not data.get("lang"):
-        fail("Falta el idioma del libro («lang: es»).", "project")
-    formats = data.get("format") or {}
-    if not isinstance(formats, dict) or not {"html", "typst"} <= set(formats):
-        fail("«format» debe contener html y typst: el sitio y el PDF.", "format")
-    html = formats["html"] if isinstance(formats["html"], dict) else {}
+    def _file(self, name: Any) -> str:
+        if name and not (isinstance(name, str) and (self.root / name).is_file()):
+            self._fail(f"No existe el archivo {name}.", str(name))
+        return name or ""
 
-    entries = _entries(root, book, fail)
-    bibliography = data.get("bibliography")
-    if isinstance(bibliography, list):
-        bibliography = (
-            bibliography[0]
-            if len(bibliography) == 1
-            else fail("La imprenta admite un solo archivo de bibliografía.", "bibliography")
-        )
-    if bibliography and not (root / bibliography).is_file():
-        fail(f"No existe el archivo de bibliografía {bibliography}.", "bibliography")
-    csl = data.get("csl")
-    if csl and not (root / str(csl)).is_file():
-        fail(f"No existe el estilo de citas {csl}.", "csl")
-    for sheet in _as_list(html.get("css")):
-        if not (root / sheet).is_file():
-            fail(f"No existe la hoja de estilo {sheet}.", sheet)
-    return BookConfig(
-        root=root,
-        title=str(book["title"]).strip(),
-        subtitle=str(book.get("subtitle") or "").strip(),
-        author=", ".join(_as_list(book.get("author"))),
-        date=str(book.get("date") or "").strip(),
-        description=str(book.get("description") or "").strip(),
-        lang=str(data["lang"]),
-        output_dir=str(project.get("output-dir") or "_book"),
-        output_stem=_file_stem(str(book.get("output-file") or book["title"])),
-        entries=entries,
-        bibliography=root / bibliography if bibliography else None,
-        csl=root / str(csl) if csl else None,
-        footer=_footer(book.get("page-footer")),
-        css=tuple(_as_list(html.get("css"))),
-        execute={"echo": True, "warning": True, "eval": True, "error": False, "output": True}
-        | {
-            key: value
-            for key, value in execute.items()
-            if key in ("echo", "warning", "eval", "error", "output")
-        },
-        strings={str(k): str(v) for k, v in (data.get("language") or {}).items()},
-        dependencies=tuple(_as_list(press.get("dependencias"))),
-        environment=tuple(_as_list(press.get("entorno"))),
-        timeout=_integer(press, "espera", 1800, fail),
-        workers=_integer(press, "procesos", 2, fail),
-        toc_depth=int(html.get("toc-depth") or 3),
-        raw=data,
-    )
+    def _count(self, block: dict[str, Any], key: str, default: int) -> int:
+        value = block.get(key, default)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            self._fail(f"«{key}:» debe ser un entero mayor que cero.", key)
+        return value
 
-
-def _file_stem(title: str) -> str:
-    """Nombre de archivo de un título, con la misma regla que Quarto."""
-    return re.sub(r"[ <>()|:&;#?*'\\/]", "-", title)
-
-
-def _integer(block: dict[str, Any], key: str, default: int, fail: Any) -> int:
-    value = block.get(key, default)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        fail(f"«imprenta: {key}:» debe ser un entero mayor que cero.", key)
-    return int(value)
-
-
-def _entries(root: Path, book: dict[str, Any], fail: Any) -> tuple[Entry, ...]:
-    entries: list[Entry] = []
-    for key in ("chapters", "appendices"):
+    def _chapters(self, book: dict[str, Any], key: str) -> tuple[str, ...]:
         items = book.get(key) or []
-        if not isinstance(items, list):
-            fail(f"«book: {key}:» debe ser una lista de archivos .qmd.", key)
-        for item in items:
-            if not isinstance(item, str):
-                fail(
-                    f"La imprenta no admite partes ni entradas con claves en «{key}»: "
-                    "cada entrada es la ruta de un .qmd.",
-                    next(iter(item)) if isinstance(item, dict) and item else key,
-                )
-            if item.startswith(("./", "/", "../")) or os.path.normpath(item) != item:
-                fail(
+        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+            self._fail(f"«book: {key}:» debe ser una lista de archivos .qmd, sin partes.", key)
+        for position, item in enumerate(items):
+            if item.startswith(("/", "../")) or os.path.normpath(item) != item:
+                self._fail(
                     f"Escribamos el capítulo «{item}» como ruta simple desde la raíz, sin «./» "
                     "ni «..»: con otra forma Quarto pierde sus referencias cruzadas.",
                     item,
                 )
-            if not item.endswith(".qmd"):
-                fail(f"El capítulo «{item}» no es un archivo .qmd.", item)
-            if not (root / item).is_file():
-                fail(f"No existe el capítulo {item}.", item)
-            if any(item == entry.path for entry in entries):
-                fail(f"El capítulo {item} aparece dos veces.", item)
-            entries.append(Entry(item, key == "appendices"))
-    if not entries or entries[0].path != "index.qmd":
-        fail("El primer capítulo debe ser index.qmd, en la raíz.", "chapters")
-    return tuple(entries)
-
-
-def _as_list(value: Any) -> list[str]:
-    if value is None:
-        return []
-    values = value if isinstance(value, list) else [value]
-    return [
-        item["name"] if isinstance(item, dict) and "name" in item else str(item) for item in values
-    ]
-
-
-def _footer(value: Any) -> tuple[str, ...]:
-    """Textos del pie, en Markdown, en el orden izquierda, centro, derecha."""
-    if value is None:
-        return ()
-    if isinstance(value, dict):
-        return tuple(
-            str(value[side])
-            for side in ("left", "center", "right")
-            if isinstance(value.get(side), str)
-        )
-    return (str(value),)
+            if not item.endswith(".qmd") or not (self.root / item).is_file():
+                self._fail(f"No existe el capítulo {item}, o no es un archivo .qmd.", item)
+            if item in items[:position]:
+                self._fail(f"El capítulo {item} aparece dos veces.", item)
+        if key == "chapters" and items[:1] != ["index.qmd"]:
+            self._fail("El primer capítulo debe ser index.qmd, en la raíz.", key)
+        return tuple(items)

@@ -1,24 +1,35 @@
-"""El sitio: plantilla, navegación, índice de búsqueda, imágenes y hojas de estilo."""
+"""El sitio: el cuerpo de cada página en HTML, la navegación, la búsqueda y las imágenes."""
 
+import html
 import json
+import posixpath
 import re
 import shutil
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from string import Template
+from typing import Any
 
-from imprenta.assemble import Page
-from imprenta.citations import references_page
+from markupsafe import Markup, escape
+
+from imprenta.assemble import MEDIA, Page
 from imprenta.config import BookConfig
-from imprenta.html import Heading, HtmlWriter, media_folder, quote, relative
-from imprenta.images import local_images
-from imprenta.nodes import text_of
-from imprenta.pandoc import read_markdown, write
-from imprenta.refs import Target
-from imprenta.strings import word
+from imprenta.refs import Target, references_page
+from imprenta.tree import (
+    SPACE,
+    Node,
+    attribute,
+    link,
+    parts,
+    plain,
+    raw_inline,
+    read_markdown,
+    text_of,
+    write,
+)
+from imprenta.writer import Writer, template
 
-ASSETS = ("imprenta.css", "imprenta.js")
+HTML = ("-t", "html5", "--mathml", "--wrap=none", "--email-obfuscation=none")
 FOLDER = "recursos"
 
 
@@ -33,194 +44,180 @@ def write_site(
 
     ``notebooks`` da, por posición de página, la dirección de su cuaderno dentro del sitio.
     """
-    addresses = [f"{page.chapter.stem}.html" for page in pages]
-    writer = HtmlWriter(pages, targets, config.strings, addresses, references_page(pages))
-    template = Template(_resource("pagina.html"))
-    footer = _footer(config)
+    writer = HtmlWriter(pages, targets, config)
+    layout = template("pagina.html")
+    footer = Markup(write(read_markdown(config.footer), *HTML).strip())
     index = []
     for position, page in enumerate(pages):
-        body = writer.body(position)
-        headings = writer.headings(position, config.toc_depth)
-        target = output / addresses[position]
+        address, body = writer.addresses[position], writer.body(position)
+        others = writer.navigation(position)
+        target = output / address
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(
-            template.substitute(
-                _values(pages, position, addresses, config, headings, notebooks)
-                | {"titulo": _title(writer, position, config), "cuerpo": body, "pie": footer}
-            ),
-            encoding="utf-8",
+        text = layout.render(
+            libro=config,
+            raiz="../" * address.count("/"),
+            paginas=others,
+            esta=others[position],
+            anterior=others[position - 1] if position else None,
+            siguiente=others[position + 1] if position + 1 < len(pages) else None,
+            id=page.identifier,
+            titulo=Markup(write([plain(page.title)], *HTML).strip()),
+            secciones=_headings(page, config.toc_depth),
+            cuaderno=notebooks.get(position, ""),
+            cuerpo=Markup(body),
+            pie=footer,
         )
-        index.extend(_search_entries(page, addresses[position], body))
-        _copy_media(page, config.root, output, target.parent / media_folder(addresses[position]))
+        target.write_text(text.lstrip() + "\n", encoding="utf-8")
+        index.extend(_search_entries(page, address, body))
+        media = target.parent / _media_folder(address)
+        for name, data in page.media.items():
+            media.mkdir(parents=True, exist_ok=True)
+            (media / name).write_bytes(data)
+        for source, place in page.local_images(config.root):
+            _copy(source, output / place)
     assets = output / FOLDER
     assets.mkdir(parents=True, exist_ok=True)
-    for name in ASSETS:
-        (assets / name).write_text(_resource(name), encoding="utf-8")
+    for name in ("imprenta.css", "imprenta.js"):
+        (assets / name).write_bytes((files("imprenta") / "plantillas" / name).read_bytes())
     data = json.dumps(index, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
     # Un guion y no un JSON suelto: los navegadores no leen archivos vecinos desde file://.
     (assets / "busqueda.js").write_text(f"window.INDICE = {data};\n", encoding="utf-8")
-    for sheet in config.css:
-        destination = output / sheet
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(config.root / sheet, destination)
+    if config.css:
+        _copy(config.root / config.css, output / config.css)
 
 
-def _resource(name: str) -> str:
-    return (files("imprenta") / "plantillas" / name).read_text(encoding="utf-8")
+def _copy(source: Path, destination: Path) -> None:
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, destination)
 
 
-def _values(
-    pages: Sequence[Page],
-    position: int,
-    addresses: list[str],
-    config: BookConfig,
-    headings: list[Heading],
-    notebooks: dict[int, str],
-) -> dict[str, str]:
-    here = addresses[position]
-    plain_title = _plain_title(pages[position])
-    root = relative(here, "index.html").removesuffix("index.html")
-    sheets = "".join(
-        f'<link rel="stylesheet" href="{quote(relative(here, sheet))}" />\n' for sheet in config.css
-    )
-    return {
-        "idioma": quote(config.lang),
-        "titulo_ventana": quote(
-            config.title if position == 0 else f"{plain_title} – {config.title}"
-        ),
-        "descripcion": quote(
-            str(
-                pages[position].chapter.front.get("description")
-                or config.description
-                or config.subtitle
-                or config.title
-            )
-        ),
-        "autor": quote(config.author),
-        "raiz": quote(root),
-        "recursos": quote(f"{root}{FOLDER}"),
-        "hojas": sheets,
-        "libro": quote(config.title),
-        "capitulos": _chapters(pages, position, addresses),
-        "indice": _contents(headings, config),
-        "descargas": _downloads(here, position, config, notebooks),
-        "vecinos": _neighbours(pages, position, addresses),
-        "buscar": quote(word(config.strings, "search-label")),
-        "sin_resultados": quote(word(config.strings, "search-no-results-text")),
-        "alternar": quote(word(config.strings, "toggle-navigation")),
-        "copiar": quote(word(config.strings, "copy-button-tooltip")),
-        "copiado": quote(word(config.strings, "copy-button-tooltip-success")),
-    }
+def _media_folder(address: str) -> str:
+    """Carpeta de las imágenes de una página, relativa a ella, como la nombra Quarto."""
+    return f"{posixpath.basename(address).removesuffix('.html')}_files/figure-html"
 
 
-def _plain_title(page: Page) -> str:
-    return f"{page.number} {text_of(page.title)}".strip()
+def _relative(start: str, target: str) -> str:
+    """Dirección de ``target`` vista desde la página ``start``."""
+    return posixpath.relpath(target, posixpath.dirname(start) or ".")
 
 
-def _title(writer: HtmlWriter, position: int, config: BookConfig) -> str:
-    page = writer.pages[position]
-    identifier = f' id="{quote(page.identifier)}"' if page.identifier else ""
-    if position:
-        return f"<h1{identifier}>{writer.title(position)}</h1>"
-    lines = [f'<p class="libro-titulo">{quote(config.title)}</p>']
-    if config.subtitle:
-        lines.append(f'<p class="libro-subtitulo">{quote(config.subtitle)}</p>')
-    if config.author:
-        date = f" · {quote(config.date)}" if config.date else ""
-        lines.append(f'<p class="libro-autor">{quote(config.author)}{date}</p>')
-    cover = "\n".join(lines)
-    return f'<div class="portada">{cover}</div>\n<h1{identifier}>{writer.title(position)}</h1>'
-
-
-def _chapters(pages: Sequence[Page], position: int, addresses: list[str]) -> str:
-    items = []
-    for number, page in enumerate(pages):
-        current = ' aria-current="page"' if number == position else ""
-        label = f'<span class="numero">{page.number}</span> ' if page.number else ""
-        items.append(
-            f'<li><a href="{quote(relative(addresses[position], addresses[number]))}"{current}>'
-            f"{label}{quote(text_of(page.title))}</a></li>"
-        )
-    return "<ol>\n" + "\n".join(items) + "\n</ol>"
-
-
-def _contents(headings: list[Heading], config: BookConfig) -> str:
-    if not headings:
-        return ""
-    items = []
-    for heading in headings:
-        number = f'<span class="numero">{heading.number}</span> ' if heading.number else ""
-        items.append(
-            f'<li class="nivel-{heading.level}"><a href="#{quote(heading.identifier)}">'
-            f"{number}{quote(heading.text)}</a></li>"
-        )
-    title = quote(word(config.strings, "toc-title-website"))
-    return (
-        f'<nav class="indice" aria-labelledby="indice-titulo"><p id="indice-titulo">{title}</p>'
-        "<ul>\n" + "\n".join(items) + "\n</ul></nav>"
-    )
-
-
-def _downloads(here: str, position: int, config: BookConfig, notebooks: dict[int, str]) -> str:
-    links = [f'<a href="{quote(relative(here, config.pdf_name))}">Libro en PDF</a>']
-    if position in notebooks:
-        links.append(
-            f'<a href="{quote(relative(here, notebooks[position]))}" download>'
-            "Cuaderno de este capítulo</a>"
-        )
-    return "\n".join(f"<li>{item}</li>" for item in links)
-
-
-def _neighbours(pages: Sequence[Page], position: int, addresses: list[str]) -> str:
-    items = []
-    for step, relation, label in ((-1, "prev", "Anterior"), (1, "next", "Siguiente")):
-        other = position + step
-        if 0 <= other < len(pages):
-            items.append(
-                f'<a class="{relation}" rel="{relation}" '
-                f'href="{quote(relative(addresses[position], addresses[other]))}">'
-                f'<span class="rotulo">{label}</span> '
-                f'<span class="nombre">{quote(_plain_title(pages[other]))}</span></a>'
-            )
-    return "\n".join(items)
-
-
-def _footer(config: BookConfig) -> str:
-    paragraphs = []
-    for text in config.footer:
-        document = read_markdown(text)
-        paragraphs.append(write(document, ["-t", "html5", "--wrap=none"]).strip())
-    return "\n".join(paragraphs)
+def _headings(page: Page, depth: int) -> list[dict[str, Any]]:
+    """Secciones de la página hasta el nivel ``depth``, fuera de los avisos."""
+    found = []
+    for block in page.blocks:
+        if block["t"] == "Header" and block["c"][0] <= depth:
+            level, (identifier, classes, _), inlines = block["c"]
+            if "unlisted" not in classes:
+                number, text = attribute(block, "numero"), text_of(inlines)
+                found.append({"nivel": level, "id": identifier, "numero": number, "texto": text})
+    return found
 
 
 def _search_entries(page: Page, address: str, body: str) -> list[dict[str, str]]:
     """Una entrada por sección: dónde está, cómo se titula y qué dice."""
-    title = _plain_title(page)
-    entries = []
-    pieces = re.split(r'<h([2-4])[^>]*?\sid="([^"]+)"[^>]*>(.*?)</h\1>', body, flags=re.S)
-    entries.append({"d": address, "t": title, "s": "", "x": _words(pieces[0])})
-    for start in range(1, len(pieces), 4):
-        _, identifier, heading, text = pieces[start : start + 4]
-        entries.append(
-            {"d": f"{address}#{identifier}", "t": title, "s": _words(heading), "x": _words(text)}
-        )
+    title = page.plain_title
+    pieces = re.split(r'<h[2-4][^>]*?\sid="([^"]+)"[^>]*>(.*?)</h[2-4]>', body, flags=re.S)
+    entries = [{"d": address, "t": title, "s": "", "x": _words(pieces[0])}]
+    for identifier, heading, text in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True):
+        place = f"{address}#{identifier}"
+        entries.append({"d": place, "t": title, "s": _words(heading), "x": _words(text)})
     return entries
 
 
 def _words(markup: str) -> str:
-    markup = re.sub(r"<(annotation|script|style)\b.*?</\1>", " ", markup, flags=re.S)
-    text = re.sub(r"<[^>]+>", " ", markup)
-    for entity, char in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&")):
-        text = text.replace(entity, char)
-    return re.sub(r"\s+", " ", text).strip()
+    markup = re.sub(r"<annotation\b.*?</annotation>", " ", markup, flags=re.S)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", markup)).split())
 
 
-def _copy_media(page: Page, root: Path, output: Path, folder: Path) -> None:
-    if page.media:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, body in page.media.items():
-            (folder / name).write_bytes(body)
-    for source, place in local_images(page, root):
-        destination = output / place
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, destination)
+class HtmlWriter(Writer):
+    """Escribe el cuerpo de las páginas. ``addresses`` es la dirección de cada una en el sitio."""
+
+    fmt, blocks = "html", "bloques.html"
+
+    def __init__(
+        self, pages: Sequence[Page], targets: dict[str, Target], config: BookConfig
+    ) -> None:
+        super().__init__(pages, targets, config)
+        self.addresses = [f"{page.chapter.stem}.html" for page in pages]
+        self.references = references_page(pages)
+
+    def navigation(self, position: int) -> list[dict[str, str]]:
+        """Todas las páginas, con su enlace visto desde la página ``position``."""
+        here = self.addresses[position]
+        return [
+            {
+                "enlace": _relative(here, address),
+                "numero": page.number,
+                "titulo": text_of(page.title),
+                "nombre": page.plain_title,
+            }
+            for page, address in zip(self.pages, self.addresses, strict=True)
+        ]
+
+    def body(self, position: int) -> str:
+        """HTML del contenido de la página, sin su título."""
+        tree = self.convert(self.pages[position].blocks, position)
+        text = write(tree, *HTML, "--syntax-highlighting=pygments", lang="es")
+        # El pie de notas lleva su título, y un bloque de código que se desplaza debe poder
+        # alcanzarse con el teclado.
+        notes = escape(self.config.words["section-title-footnotes"])
+        text = text.replace("<hr />\n<ol>", "<ol>").replace("<pre", '<pre tabindex="0"')
+        text = re.sub(
+            r'(<section id="footnotes"[^>]*>)',
+            lambda match: f'{match[1]}\n<h2 id="notas-al-pie">{notes}</h2>',
+            text,
+        )
+        return text.replace('class="footnotes footnotes-end-of-document"', 'class="notas"')
+
+    def _link(self, node: Node, position: int) -> Node:
+        (identifier, classes, _), inlines, (target, _) = node["c"]
+        path, _, fragment = target.partition("#")
+        if not path:
+            target = self._anchor(fragment, position)
+        elif path.endswith(".qmd") and ":" not in path:
+            target = path.removesuffix(".qmd") + ".html" + (f"#{fragment}" if fragment else "")
+        if identifier:
+            return {"t": "Link", "c": [node["c"][0], inlines, [target, ""]]}
+        return link(inlines, target, *classes)
+
+    def _anchor(self, identifier: str, position: int) -> str:
+        page = self.targets[identifier].page if identifier in self.targets else position
+        if identifier.startswith("ref-") and self.references is not None:
+            page = self.references
+        if page == position:
+            return f"#{identifier}"
+        return f"{_relative(self.addresses[position], self.addresses[page])}#{identifier}"
+
+    def _image(self, node: Node, position: int) -> Node:
+        target = node["c"][2][0]
+        if target.startswith(MEDIA):
+            folder = _media_folder(self.addresses[position])
+            target = f"{folder}/{target.removeprefix(MEDIA)}"
+        width = attribute(node, "width")
+        style = Markup(' style="width:{}"').format(width) if width else ""
+        image = Markup('<img src="{}" alt="{}"{} loading="lazy" />')
+        return raw_inline("html", str(image.format(target, text_of(node["c"][1]), style)))
+
+    def _header(self, node: Node, position: int) -> Node:
+        level, (identifier, classes, _), inlines = node["c"]
+        number = attribute(node, "numero")
+        if number:
+            inlines = [_number(number), SPACE, *inlines]
+        return {"t": "Header", "c": [level, [identifier, classes, []], inlines]}
+
+    def _celda(self, node: Node, position: int) -> list[Node]:
+        return self.block("celda", node, position) if node["c"][1] else []
+
+    def _tabla(self, node: Node, position: int) -> list[Node]:
+        body, caption = parts(node)
+        name = attribute(node, "nombre")
+        if caption:
+            inlines = [*([_number(f"{name}:"), SPACE] if name else []), *caption]
+            for table in (item for item in body if item["t"] == "Table"):
+                table["c"][1] = [None, [plain(inlines)]]
+        label = name or text_of(caption) or "Tabla"
+        return self.block("tabla", node, position, body, rotulo=label)
+
+
+def _number(text: str) -> Node:
+    return raw_inline("html", f'<span class="numero">{escape(text)}</span>')

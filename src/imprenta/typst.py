@@ -1,6 +1,5 @@
 """El PDF: el árbol de todas las páginas → Typst → PDF, sin TeX ni tipografías del sistema."""
 
-import json
 import posixpath
 import re
 import shutil
@@ -11,30 +10,33 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from imprenta.assemble import Page
+from imprenta.assemble import MEDIA, Page
 from imprenta.config import BookConfig
 from imprenta.errors import ImprentaError
-from imprenta.images import local_images
-from imprenta.layout import fold_lines, table_rows, table_size, typst_width
-from imprenta.nodes import (
+from imprenta.refs import Target
+from imprenta.tree import (
     Node,
     attribute,
-    code_block,
-    has_class,
+    each,
     link,
     parts,
     plain,
     raw,
     raw_inline,
+    read_markdown,
     text_of,
     walk,
+    write,
 )
-from imprenta.pandoc import document, read_markdown, write
-from imprenta.refs import Target
-from imprenta.strings import word
+from imprenta.writer import Writer, literal
 
-WRITER = ["-t", "typst", "--wrap=none", "--syntax-highlighting=idiomatic"]
+TYPST = ("-t", "typst", "--wrap=none", "--syntax-highlighting=idiomatic")
+PAGE_INCHES = 6.1
+COLUMNS = 82
 LONG_TABLE = 14
+# Texto más ancho de una tabla, en letras, y la escala de letra con que aún cabe.
+TABLE_SCALES = ((78, 1.0), (92, 0.88), (108, 0.78), (128, 0.68))
+INCH = {"px": 96, "in": 1, "cm": 2.54, "mm": 25.4, "pt": 72}
 # pandoc envuelve cada tabla en una figura; la nuestra ya lo es y debe poder partirse.
 NESTED_FIGURE = re.compile(
     r"#figure\(\n\s*(align\(\w+\)\[#table\(.*?\n\s*\)\])\n\s*, kind: table\n\s*\)", re.S
@@ -57,10 +59,8 @@ def write_pdf(
         folder = Path(name)
         for position, page in enumerate(pages):
             _place_images(page, position, config.root, folder)
-        (folder / "imprenta.typ").write_text(
-            (files("imprenta") / "plantillas" / "libro.typ").read_text(encoding="utf-8"),
-            encoding="utf-8",
-        )
+        style = (files("imprenta") / "plantillas" / "libro.typ").read_bytes()
+        (folder / "imprenta.typ").write_bytes(style)
         source = folder / "libro.typ"
         source.write_text(book_source(pages, targets, config), encoding="utf-8")
         try:
@@ -73,6 +73,16 @@ def write_pdf(
     return [warning.message for warning in warnings]
 
 
+def _place_images(page: Page, position: int, root: Path, folder: Path) -> None:
+    (folder / f"p{position}").mkdir()
+    for name, body in page.media.items():
+        (folder / f"p{position}" / name).write_bytes(body)
+    for source, place in page.local_images(root):
+        destination = folder / "imagenes" / place
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, destination)
+
+
 def book_source(pages: Sequence[Page], targets: dict[str, Target], config: BookConfig) -> str:
     """Texto Typst del libro completo."""
     writer = TypstWriter(pages, targets, config)
@@ -80,208 +90,145 @@ def book_source(pages: Sequence[Page], targets: dict[str, Target], config: BookC
         "titulo": config.title,
         "subtitulo": config.subtitle,
         "autor": config.author,
-        "fecha": config.date,
         "idioma": config.lang,
-        "contenido": word(config.strings, "toc-title-document"),
-        "aviso": _footer_text(config),
+        "contenido": config.words["toc-title-document"],
+        "aviso": text_of(read_markdown(config.footer)),
     }
     fields = ",\n  ".join(f"{key}: {literal(value)}" for key, value in data.items())
     head = f'#import "imprenta.typ": *\n#show: libro.with(\n  {fields},\n)\n\n'
-    return head + "\n\n".join(writer.page(position) for position in range(len(pages))) + "\n"
+    return head + "\n\n".join(map(writer.page, range(len(pages)))) + "\n"
 
 
-def literal(text: str) -> str:
-    """Cadena de Typst."""
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _footer_text(config: BookConfig) -> str:
-    return " ".join(text_of(read_markdown(text)["blocks"]) for text in config.footer)
-
-
-def _place_images(page: Page, position: int, root: Path, folder: Path) -> None:
-    target = folder / f"p{position}"
-    target.mkdir()
-    for name, body in page.media.items():
-        (target / name).write_bytes(body)
-    for source, place in local_images(page, root):
-        destination = folder / "imagenes" / place
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, destination)
-
-
-class TypstWriter:
+class TypstWriter(Writer):
     """Escribe páginas en Typst. Las etiquetas sin prefijo propio se distinguen por página."""
 
-    def __init__(
-        self, pages: Sequence[Page], targets: dict[str, Target], config: BookConfig
-    ) -> None:
-        self.pages, self.targets, self.config = pages, targets, config
-        self.paths = {page.chapter.path: number for number, page in enumerate(pages)}
+    fmt, blocks = "typst", "bloques.typ"
 
     def page(self, position: int) -> str:
         page = self.pages[position]
-        tree = walk(page.blocks, lambda node: self._convert(node, position))
-        title = write(document([plain(page.title)]), WRITER).strip()
+        title = write([plain(page.title)], *TYPST).strip()
         number = literal(page.number) if page.number else "none"
         appendix = ", apendice: true" if page.chapter.appendix and page.number else ""
-        head = f"#capitulo({number}{appendix})[{title}] <{self._page_label(position)}>\n"
+        head = f"#capitulo({number}{appendix})[{title}] <pagina-{position}>\n"
         if page.identifier:
             # Un destino propio para «#sec-…»; la etiqueta de página sirve a los enlaces a archivos.
-            head += f"#ancla <{self._label(page.identifier, position)}>\n"
-        return head + "\n" + NESTED_FIGURE.sub(r"#\1", write(document(tree), WRITER))
+            head += f"#ancla <{self.identifier(page.identifier, position)}>\n"
+        body = write(self.convert(page.blocks, position), *TYPST)
+        return head + "\n" + NESTED_FIGURE.sub(r"#\1", body)
 
-    def _page_label(self, position: int) -> str:
-        return f"pagina-{position}"
-
-    def _label(self, identifier: str, position: int) -> str:
-        shared = identifier in self.targets or identifier.startswith("ref-")
-        clean = re.sub(r"[^\w.:-]", "-", identifier)
+    def identifier(self, name: str, position: int) -> str:
+        shared = name in self.targets or name.startswith("ref-")
+        clean = re.sub(r"[^\w.:-]", "-", name)
         return clean if shared else f"p{position}--{clean}"
 
-    def _convert(self, node: Node, position: int) -> Any:
-        kind = node["t"]
-        if kind == "Link":
-            return self._link(node, position)
-        if kind == "Image":
-            return self._image(node, position)
-        if kind == "Header":
-            return self._heading(node, position)
-        if kind == "Span" and node["c"][0][0]:
-            return self._span(node, position)
-        if kind == "Div":
-            for name in (
-                "codigo",
-                "salida",
-                "figura",
-                "tabla",
-                "ecuacion",
-                "aviso",
-                "formato",
-                "bloque",
-            ):
-                if has_class(node, f"i-{name}"):
-                    return getattr(self, f"_{name}")(node, position)
-            if node["c"][0][0] == "refs":
-                return self._references(node)
-            identifier, classes, pairs = node["c"][0]
-            if identifier and not identifier.startswith("ref-"):
-                return {
-                    "t": "Div",
-                    "c": [[self._label(identifier, position), classes, pairs], node["c"][1]],
-                }
-        return None
+    def _beside(self, path: str, position: int) -> str:
+        """Ruta, desde la raíz del libro, de ``path`` visto desde la página."""
+        folder = posixpath.dirname(self.pages[position].chapter.path)
+        return posixpath.normpath(posixpath.join(folder, path))
 
     def _link(self, node: Node, position: int) -> Node | list[Node]:
-        target = node["c"][2][0]
-        if target.startswith("#"):
-            return link(node["c"][1], "#" + self._label(target[1:], position))
-        if re.match(r"[a-z][a-z0-9+.-]*:", target):
-            return link(node["c"][1], target)
+        _, inlines, (target, _) = node["c"]
         path, _, fragment = target.partition("#")
-        folder = posixpath.dirname(self.pages[position].chapter.path)
-        other = self.paths.get(posixpath.normpath(posixpath.join(folder, path)))
-        if other is None:
-            # En papel no hay archivo vecino que abrir: queda el texto.
-            return list(node["c"][1])
-        label = self._label(fragment, other) if fragment else self._page_label(other)
-        return link(node["c"][1], "#" + label)
+        if ":" in path:
+            return link(inlines, target)
+        paths = [page.chapter.path for page in self.pages]
+        other = paths.index(self._beside(path, position)) if path else position
+        label = self.identifier(fragment, other) if fragment else f"pagina-{other}"
+        return link(inlines, f"#{label}")
 
     def _image(self, node: Node, position: int) -> Node:
-        return raw_inline("typst", f"#box({self._picture(node, position)})")
-
-    def _picture(self, node: Node, position: int) -> str:
         target = unquote(node["c"][2][0])
-        if target.startswith("medio:"):
-            path = f"p{position}/{target[6:]}"
+        if target.startswith(MEDIA):
+            path = f"p{position}/{target.removeprefix(MEDIA)}"
         else:
-            folder = posixpath.dirname(self.pages[position].chapter.path)
-            path = "imagenes/" + posixpath.normpath(posixpath.join(folder, target))
+            path = f"imagenes/{self._beside(target, position)}"
         width = typst_width(attribute(node, "width"))
         extra = f", width: {width}" if width else ""
-        return f"image({literal(path)}, alt: {literal(text_of(node['c'][1]))}{extra})"
+        alt = literal(text_of(node["c"][1]))
+        return raw_inline("typst", f"#box(image({literal(path)}, alt: {alt}{extra}))")
 
-    def _heading(self, node: Node, position: int) -> list[Node]:
-        level, (identifier, classes, pairs), inlines = node["c"]
-        number = dict(pairs).get("numero", "")
+    def _header(self, node: Node, position: int) -> list[Node]:
+        level, (identifier, classes, _), inlines = node["c"]
+        number = attribute(node, "numero")
         value = literal(number) if number else "none"
         listed = ", indice: false" if "unlisted" in classes else ""
-        label = f" <{self._label(identifier, position)}>" if identifier else ""
-        # En una sola línea: el texto del título no lleva saltos.
+        label = f" <{self.identifier(identifier, position)}>" if identifier else ""
+        start = raw("typst", f"#seccion({level}, {value}{listed})[")
+        return [start, plain(inlines), raw("typst", f"]{label}")]
+
+    def _span(self, node: Node, position: int) -> list[Node] | None:
+        name = node["c"][0][0]
+        if not name:
+            return None
         return [
-            raw("typst", f"#seccion({level}, {value}{listed})["),
-            plain(inlines),
-            raw("typst", f"]{label}"),
+            raw_inline("typst", f"#ancla <{self.identifier(name, position)}>"),
+            *node["c"][1],
         ]
 
-    def _span(self, node: Node, position: int) -> list[Node]:
-        label = self._label(node["c"][0][0], position)
-        return [raw_inline("typst", f"#ancla <{label}>"), *node["c"][1]]
-
-    def _codigo(self, node: Node, position: int) -> list[Node]:
-        return node["c"][1]
-
-    def _bloque(self, node: Node, position: int) -> list[Node]:
-        return node["c"][1]
+    def _div(self, node: Node, position: int) -> list[Node] | None:
+        if node["c"][0][0] != "refs":
+            return None
+        return [raw("typst", "#referencias["), *node["c"][1], raw("typst", "]")]
 
     def _salida(self, node: Node, position: int) -> list[Node]:
-        shown = [
-            code_block(fold_lines(item["c"][1])) if item["t"] == "CodeBlock" else item
-            for item in node["c"][1]
-        ]
-        return [
-            raw("typst", f"#salida({literal(attribute(node, 'tipo'))})["),
-            *shown,
-            raw("typst", "]"),
-        ]
+        def fold(item: Node) -> Node | None:
+            kind, content = item["t"], item.get("c")
+            return (
+                {"t": kind, "c": [content[0], fold_lines(content[1])]}
+                if kind == "CodeBlock"
+                else None
+            )
 
-    def _figura(self, node: Node, position: int) -> list[Node]:
-        return self._float(node, position, "figura", "")
+        return self.block("salida", node, position, walk(node["c"][1], fold))
 
     def _tabla(self, node: Node, position: int) -> list[Node]:
-        body, _ = parts(node)
-        table = next((item for item in body if item["t"] == "Table"), None)
-        size, rows = (table_size(table), table_rows(table)) if table else (1.0, 0)
+        rows = [row for item in parts(node)[0] if item["t"] == "Table" for row in _rows(item)]
         # Una tabla corta partida en dos páginas se lee peor que un hueco al pie.
-        split = "partible: true, " if rows > LONG_TABLE else ""
-        return self._float(node, position, "tabla", f"escala: {size}, {split}")
+        return self.block(
+            "tabla", node, position, escala=table_scale(rows), partible=len(rows) > LONG_TABLE
+        )
 
-    def _float(self, node: Node, position: int, name: str, extra: str) -> list[Node]:
-        body, caption = parts(node)
-        number = attribute(node, "nombre")
-        label = f" <{self._label(node['c'][0][0], position)}>" if node["c"][0][0] else ""
-        value = literal(number) if number else "none"
-        start = f"#{name}({extra}nombre: {value}, leyenda: "
-        if caption:
-            head = [raw("typst", start + "["), plain(caption), raw("typst", "])[")]
-        else:
-            head = [raw("typst", start + "none)[")]
-        return [*head, *body, raw("typst", f"]{label}")]
 
-    def _ecuacion(self, node: Node, position: int) -> list[Node]:
-        number = attribute(node, "numero")
-        label = self._label(node["c"][0][0], position)
-        return [
-            raw("typst", f"#numerada({literal(number)})["),
-            plain(node["c"][1][0]["c"]),
-            raw("typst", f"] <{label}>"),
-        ]
+def fold_lines(text: str, columns: int = COLUMNS) -> str:
+    """Parte los renglones que no caben a lo ancho de la página."""
+    rows = []
+    for row in text.split("\n"):
+        while len(row) > columns:
+            cut = row.rfind(" ", columns // 2, columns)
+            cut = cut + 1 if cut > 0 else columns
+            rows.append(row[:cut].rstrip())
+            row = "    " + row[cut:]
+        rows.append(row)
+    return "\n".join(rows)
 
-    def _aviso(self, node: Node, position: int) -> list[Node]:
-        kind = attribute(node, "tipo")
-        body, caption = parts(node)
-        name = literal(word(self.config.strings, f"callout-{kind}-title"))
-        label = f" <{self._label(node['c'][0][0], position)}>" if node["c"][0][0] else ""
-        return [
-            raw("typst", f"#aviso({literal(kind)}, {name}, ["),
-            plain(caption),
-            raw("typst", "])["),
-            *body,
-            raw("typst", f"]{label}"),
-        ]
 
-    def _formato(self, node: Node, position: int) -> list[Node]:
-        return node["c"][1] if "typst" in attribute(node, "solo").split() else []
+def typst_width(width: str) -> str:
+    """Ancho de imagen de Markdown → Typst, sin pasar nunca del ancho de la caja de texto."""
+    if not width or width.endswith("%"):
+        return width
+    match = re.fullmatch(rf"([\d.]+)\s*({'|'.join(INCH)})?", width)
+    inches = float(match[1]) / INCH[match[2] or "px"] if match else PAGE_INCHES
+    return "100%" if inches >= PAGE_INCHES else f"{inches:.4g}in"
 
-    def _references(self, node: Node) -> list[Node]:
-        return [raw("typst", "#referencias["), *node["c"][1], raw("typst", "]")]
+
+def table_scale(rows: list[list[Any]]) -> float:
+    """Escala de letra para que la tabla quepa a lo ancho, estimada por su texto más largo."""
+    widths: dict[int, int] = {}
+    for row in rows:
+        for column, cell in enumerate(row):
+            texts = [
+                text_of(node) for node in each(cell) if node["t"] in ("Plain", "Para", "CodeBlock")
+            ]
+            widest = max(map(len, texts), default=0)
+            widths[column] = max(widths.get(column, 0), min(widest, 28))
+    total = sum(widths.values()) + 3 * len(widths)
+    return next((scale for limit, scale in TABLE_SCALES if total <= limit), 0.6)
+
+
+def _rows(table: Node) -> list[list[Any]]:
+    """Los bloques de cada celda, por filas y con la cabecera."""
+    head, bodies, foot = table["c"][3:6]
+    rows = [*head[1], *foot[1]]
+    for body in bodies:
+        rows += [*body[2], *body[3]]
+    return [[cell[4] for cell in row[1]] for row in rows]

@@ -1,37 +1,26 @@
 """Libros diminutos, escritos por la prueba y ejecutados de verdad."""
 
 import base64
-import struct
-import zlib
-from collections.abc import Callable, Iterator
+import io
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from imprenta.build import build
 from imprenta.config import BookConfig, load_config
 
 
-def png(width: int, height: int, dpi: float | None = None) -> bytes:
-    """Un PNG gris con sus puntos por pulgada (o sin ellos)."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        check = struct.pack(">I", zlib.crc32(kind + body))
-        return struct.pack(">I", len(body)) + kind + body + check
-
-    parts = [
-        b"\x89PNG\r\n\x1a\n",
-        chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
-    ]
-    if dpi:
-        per_metre = round(dpi / 0.0254)
-        parts.append(chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1)))
-    rows = (b"\0" + b"\x80" * width) * height
-    return b"".join([*parts, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")])
+def png(width: int, height: int) -> bytes:
+    """Un PNG gris."""
+    stream = io.BytesIO()
+    Image.new("L", (width, height), 128).save(stream, "PNG")
+    return stream.getvalue()
 
 
-PIXELS = png(40, 20, 100)
+PIXELS = png(40, 20)
 
 CONFIG = """\
 project:
@@ -122,29 +111,12 @@ class MiniBook:
         return (self.output / name).read_text(encoding="utf-8")
 
 
-@pytest.fixture(name="png")
-def png_fixture() -> Callable[..., bytes]:
-    return png
-
-
 @pytest.fixture
 def book(tmp_path: Path) -> MiniBook:
     """Un libro vacío, para que cada prueba lo escriba."""
     root = tmp_path / "libro"
     root.mkdir()
     return MiniBook(root)
-
-
-@pytest.fixture
-def make_book(tmp_path: Path) -> Callable[[str], MiniBook]:
-    """Varios libros en una misma prueba."""
-
-    def make(name: str) -> MiniBook:
-        root = tmp_path / name
-        root.mkdir()
-        return MiniBook(root)
-
-    return make
 
 
 RICH = r"""# Los datos & más {#sec-datos}
@@ -161,7 +133,6 @@ Literal: `{python} "a_b*c <i>"`. En código no hay citas: `@fig-nada`.
 
 ```{python}
 #| label: preparar
-#| code-fold: true
 import base64
 class Fija:
     def __repr__(self):
@@ -169,13 +140,14 @@ class Fija:
 class Gris(Fija):
     def _repr_png_(self):
         return base64.b64decode("PIXELES")
-class Tabla(Fija):
-    def _repr_html_(self):
-        return ("<div><style scoped>.x {}</style><table><thead><tr><th></th><th>n</th></tr></thead>"
-                "<tbody><tr><th>uno</th><td>1</td></tr><tr><th>dos</th><td>22</td></tr></tbody></table></div>")
-class Aviso(Fija):
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        size = {"image/png": {"width": 48}}
+        return {"image/png": self._repr_png_(), "text/plain": "Gris"}, size
+class Texto(Fija):
+    def __init__(self, text):
+        self.text = text
     def _repr_markdown_(self):
-        return "**Generado** con $\\alpha$.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+        return self.text
 print("hola <mundo>", 1)
 ```
 
@@ -199,7 +171,7 @@ donde $n_1$ cuenta.
 ```{python}
 #| label: tbl-df
 #| tbl-cap: "Datos."
-Tabla()
+Texto("|     | n  |\n|:----|---:|\n| uno | 1  |\n| dos | 22 |")
 ```
 
 | Modelo | AUC  |
@@ -220,20 +192,13 @@ Con una celda dentro:
 ```
 :::
 
-::: {.callout-warning title="Cuidado con `esto`"}
+::: {.callout-warning}
+## Cuidado con `esto`
 No sirve para diagnóstico.
 :::
 
 ::: {.callout-note}
 Sin título.
-:::
-
-::: {.content-visible when-format="html"}
-Solo en el sitio.
-:::
-
-::: {.content-visible when-format="typst"}
-Solo en el papel.
 :::
 
 <!-- esto no se imprime -->
@@ -250,7 +215,7 @@ def f(x: int) -> str: ...
 
 ```{python}
 #| echo: false
-Aviso()
+Texto("**Generado** con $\\alpha$.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n")
 ```
 
 ```{python}
@@ -269,23 +234,12 @@ Volvamos a @sec-datos, a @fig-gris y a @sec-ap.
 ## Capas {#sec-capas}
 
 ```{python}
-#| error: true
-1 / 0
-```
-
-```{python}
 import sys
 print("\\x1b[31mrojo\\x1b[0m")
 print("a" * 150)
 print("esto no " + "se ve", file=sys.stderr)
 {"clave": 1}
-```
-
-```{python}
-#| eval: false
-no_se_ejecuta()
-```
-"""
+```"""
 
 APPENDIX = (
     "# Apéndice técnico {#sec-ap}\n\nVéase @tbl-df.\n\n$$\na^2\n$$ {#eq-pit}\n\nSegún @eq-pit.\n"

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from imprenta.pandoc import run_pandoc
+from imprenta.tree import run_pandoc
 
 ENTRIES = """
 @article{uno, author={Pérez, Ana and Díaz, Luis}, title={Un título Propio}, journal={Revista},
@@ -23,16 +23,9 @@ def render(root, tmp_path, text: str) -> str:
     # Sin «lang», como hace Quarto en su página de referencias: el idioma sale del estilo.
     return run_pandoc(
         [
-            "-f",
-            "markdown",
-            "-t",
-            "plain",
-            "--wrap=none",
-            "--citeproc",
-            "--bibliography",
-            str(tmp_path / "refs.bib"),
-            "--csl",
-            str(root / "book" / "estilo" / "referencias.csl"),
+            *("-f", "markdown", "-t", "plain", "--wrap=none", "--citeproc"),
+            f"--bibliography={tmp_path / 'refs.bib'}",
+            f"--csl={root / 'book' / 'estilo' / 'referencias.csl'}",
         ],
         text,
     ).strip()

@@ -18,7 +18,6 @@ CHAPTER = "# A {#sec-a}\n\n```{python}\nprint('hola')\n```\n"
 @pytest.fixture
 def inside(book, monkeypatch):
     monkeypatch.chdir(book.root)
-    monkeypatch.setenv("IMPRENTA_SIN_DESCARGA", "1")
     return book
 
 
@@ -115,7 +114,7 @@ def test_con_quarto_tambien_se_escriben_los_cuadernos(inside, capsys, monkeypatc
         (output / "index.html").write_text("de quarto")
         (output / config.pdf_name).write_text("pdf")
 
-    monkeypatch.setattr(cli, "choose_engine", lambda wanted, say: Engine(Path("/q"), "está"))
+    monkeypatch.setattr(cli, "choose_engine", lambda wanted: Engine(Path("/q"), "está"))
     monkeypatch.setattr(cli, "run_quarto", render)
     assert cli.main(["libro"]) == 0
     assert "Imprimimos con Quarto: está." in capsys.readouterr().out
@@ -125,7 +124,7 @@ def test_con_quarto_tambien_se_escriben_los_cuadernos(inside, capsys, monkeypatc
 
 def test_el_pdf_que_falta_se_dice(inside, capsys, monkeypatch):
     inside.write({"a.qmd": CHAPTER})
-    monkeypatch.setattr(cli, "choose_engine", lambda wanted, say: Engine(Path("/q"), "está"))
+    monkeypatch.setattr(cli, "choose_engine", lambda wanted: Engine(Path("/q"), "está"))
     monkeypatch.setattr(cli, "run_quarto", lambda *_: None)
     assert cli.main(["libro"]) == 1
     assert "no dejó" in capsys.readouterr().err
@@ -137,7 +136,7 @@ def test_interrumpir_se_dice_sin_rastro(inside, capsys, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "check_book", interrupted)
+    monkeypatch.setattr(cli, "read_book", interrupted)
     assert cli.main(["revisar"]) == 130
     assert "queda intacto" in capsys.readouterr().err
 

@@ -9,17 +9,15 @@ import threading
 
 import pytest
 
-from imprenta.background import run_in_thread
 from imprenta.build import read_book
 from imprenta.errors import BookErrors
 from imprenta.execute import clean_outputs, execute_book
-from imprenta.freeze import Freezer
-from imprenta.kernel import kernel_environment
+from imprenta.kernel import kernel_environment, run_in_thread
 
 
 def run(book, use_cache=True):
     config = book.config
-    return execute_book(read_book(config), config, Freezer(config), use_cache, book.said.append)
+    return execute_book(read_book(config), config, use_cache, book.said.append)
 
 
 def cell(code: str, options: str = "") -> str:
@@ -107,20 +105,6 @@ def test_un_proceso_que_muere(book):
         run(book)
 
 
-def test_error_true_y_eval_false(book):
-    book.write(
-        {
-            "a.qmd": "# A\n\n"
-            + cell("1 / 0", "#| error: true\n")
-            + cell("nada()", "#| eval: false\n")
-        }
-    )
-    result = run(book)[1]
-    assert result.outputs[0][0]["ename"] == "ZeroDivisionError"
-    assert 1 not in result.outputs
-    assert "\x1b" not in json.dumps(result.outputs)
-
-
 def test_lo_guardado_se_usa_hasta_que_cambie_algo(book, monkeypatch):
     (book.root / "src").mkdir()
     module = book.root / "src" / "m.py"
@@ -182,14 +166,6 @@ def test_un_nucleo_que_no_arranca_se_explica(book, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/no/hay/python")
     book.write({"a.qmd": "# A\n\n" + cell("x = 1")})
     with pytest.raises(BookErrors, match=r"a\.qmd: No se pudo ejecutar el capítulo: .*/no/hay"):
-        run(book)
-
-
-def test_una_expresion_que_falla_despues_de_una_celda_que_puede_fallar(book):
-    book.write(
-        {"a.qmd": "# A\n\n" + cell("1 / 0", "#| error: true\n") + "Uno\ny `{python} nada`.\n"}
-    )
-    with pytest.raises(BookErrors, match=r"a\.qmd:9: La expresión en línea `nada` falló"):
         run(book)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from imprenta.engine import choose_engine, run_quarto
 from imprenta.errors import ImprentaError
-from imprenta.pandoc import run_pandoc
+from imprenta.tree import run_pandoc
 
 pytestmark = pytest.mark.quarto
 
@@ -45,7 +45,7 @@ $$ {#eq-a}
 
 @pytest.fixture
 def quarto():
-    chosen = choose_engine("auto", lambda _: None)
+    chosen = choose_engine("auto")
     if chosen.quarto is None:
         pytest.skip(f"no hay un Quarto que sirva: {chosen.reason}")
     return chosen.quarto
@@ -60,9 +60,11 @@ def paragraph(text: str, start: str) -> str:
     return next(row for row in rows if row.startswith(start))
 
 
-def test_los_dos_motores_escriben_los_mismos_numeros(book, quarto, png):
+def test_los_dos_motores_escriben_los_mismos_numeros(book, quarto):
     book.image("book/gris.png")
-    text = CHAPTER.replace("PIXELES", base64.b64encode(png(40, 20, 100)).decode())
+    text = CHAPTER.replace(
+        "PIXELES", base64.b64encode((book.root / "book/gris.png").read_bytes()).decode()
+    )
     book.write(
         {"book/01-a.qmd": text, "book/02-b.qmd": "# Otro {#sec-otro}\n\nVéase @sec-datos.\n"}
     )
