@@ -78,10 +78,20 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def _phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Las maquetas ya generadas: las mismas para todas las pruebas, que no las alteran."""
+    return tmp_path_factory.mktemp("maqueta")
+
+
 @pytest.fixture(autouse=True)
-def _isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _isolated(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, _phantoms: Path
+) -> None:
     """Cada prueba tiene su propia carpeta de trabajo y ninguna opción heredada del entorno."""
     for name in list(os.environ):
         if name.startswith("NEUMONIA_") and name != "NEUMONIA_COMPARTIDO":
             monkeypatch.delenv(name)
-    monkeypatch.setenv("NEUMONIA_CACHE", str(tmp_path_factory.mktemp("cache")))
+    cache = tmp_path_factory.mktemp("cache")
+    (cache / "maqueta").symlink_to(_phantoms, target_is_directory=True)
+    monkeypatch.setenv("NEUMONIA_CACHE", str(cache))

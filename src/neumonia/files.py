@@ -30,17 +30,13 @@ _SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
 
 def cache_dir() -> Path:
-    """Devuelve la carpeta de productos intermedios y la crea si falta.
+    """Carpeta de productos intermedios, que se crea si falta.
 
-    Es ``NEUMONIA_CACHE``; si no está definida, ``XDG_CACHE_HOME/neumonia``; si tampoco,
-    ``~/.cache/neumonia``.
+    Es ``NEUMONIA_CACHE`` o, si no, ``XDG_CACHE_HOME/neumonia`` o ``~/.cache/neumonia``.
     """
     chosen = os.environ.get("NEUMONIA_CACHE")
-    if chosen:
-        folder = Path(chosen).expanduser()
-    else:
-        base = os.environ.get("XDG_CACHE_HOME")
-        folder = (Path(base) if base else Path.home() / ".cache") / "neumonia"
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    folder = Path(chosen or f"{base}/neumonia").expanduser()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -74,23 +70,17 @@ def _reason(error: OSError) -> str:
 
 
 @contextmanager
-def atomic_path(path: Path | str, suffix: str = "") -> Iterator[Path]:
+def atomic_path(path: Path | str) -> Iterator[Path]:
     """Presta una ruta temporal que ocupa el lugar de ``path`` solo si el bloque termina bien.
 
-    La ruta temporal está en la misma carpeta y conserva la extensión (``suffix`` la cambia),
-    porque varios formatos se eligen por ella. Si el bloque falla o se interrumpe, el temporal se
-    borra y el archivo anterior queda intacto.
-
-    Raises
-    ------
-    NeumoniaError
-        Si no se puede escribir (disco lleno, sin permiso).
+    Está en la misma carpeta y conserva la extensión, porque varios formatos se eligen por ella. Si
+    el bloque falla o se interrumpe, el temporal se borra y el archivo anterior queda intacto.
+    ``NeumoniaError`` si no se puede escribir (disco lleno, sin permiso).
     """
     path = Path(path)
-    extension = suffix or "".join(path.suffixes[-1:])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=extension, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
     except OSError as error:
         raise explain_os_error(error, path) from error
     os.close(handle)

@@ -63,7 +63,7 @@ def _lines(iterable: Iterable[T], description: str, total: int | None) -> Iterat
         print(f"{description}: {count} en {seconds:.0f} s", file=sys.stderr, flush=True)
 
 
-def _bar(iterable: Iterable[T], description: str, total: int | None) -> Iterator[T]:
+def _new_bar(timed: bool):
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -74,17 +74,21 @@ def _bar(iterable: Iterable[T], description: str, total: int | None) -> Iterator
         TimeRemainingColumn,
     )
 
-    start = time.monotonic()
-    bar = Progress(
+    clock = (TimeElapsedColumn(), TimeRemainingColumn()) if timed else ()
+    return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        *clock,
         console=Console(stderr=True),
         # Si la salida va a un archivo, lo que se imprima durante el avance debe llegar allí.
         redirect_stdout=sys.stdout.isatty(),
     )
+
+
+def _bar(iterable: Iterable[T], description: str, total: int | None) -> Iterator[T]:
+    start = time.monotonic()
+    bar = _new_bar(timed=True)
     task = bar.add_task(description, total=total)
     started = False
     try:
@@ -158,15 +162,7 @@ class EpochReport:
         return f"Época {self.epoch}/{self._epochs}"
 
     def _open(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            console=Console(stderr=True),
-        )
+        self._bar = _new_bar(timed=False)
         self._task = self._bar.add_task(self._title(), total=self._steps)
         self._bar.start()
 

@@ -72,12 +72,6 @@ class TestRutaAtomica:
         assert target.read_text() == "hola"
         assert names(target.parent) == ["modelo.keras"]
 
-    def test_se_puede_pedir_otra_extension_para_el_temporal(self, tmp_path):
-        with atomic_path(tmp_path / "datos", suffix=".npz") as temporary:
-            assert temporary.suffix == ".npz"
-        with atomic_path(tmp_path / "sin_extension") as temporary:
-            assert temporary.suffix == ""
-
     def test_los_permisos_son_los_de_un_archivo_comun(self, tmp_path):
         previous = os.umask(0o027)
         try:
